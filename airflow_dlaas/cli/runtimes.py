@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def runtimes(context: typer.Context, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List the runtimes of the service."""
+    """List the runtimes of the service: whether each works, and the size of its environment."""
     if context.invoked_subcommand is not None:
         return
     from airflow_dlaas.client import calls
@@ -47,15 +47,21 @@ def runtimes(context: typer.Context, as_json: JsonOption = False, home: HomeOpti
         print_model(listed)
         return
     rows: list[list[str | Cell]] = [
-        [one.framework, one.version, ", ".join(one.aliases), one.provides, _describe_note(one)]
+        [one.framework, one.version, ", ".join(one.aliases), one.provides, _describe_disk(one), _describe_note(one)]
         for one in listed.resources
     ]
-    print_table([Column(title) for title in ("FRAMEWORK", "VERSION", "ALSO", "REALLY RUNS", "NOTE")], rows)
+    print_table(
+        [Column(title) for title in ("FRAMEWORK", "VERSION", "ALSO", "REALLY RUNS", "ENVIRONMENT", "NOTE")], rows
+    )
+    if listed.images:
+        print_line(f"Images that definitions may name: {listed.images}")
     print_line(f"{listed.gpus} GPU slots")
+    if listed.catalogue_problem:
+        print_line(f"{listed.catalogue_problem}; the catalogue that was read before is in use", err=True)
 
 
 def prepare(
-    framework: Annotated[str, typer.Argument(help="tensorflow, torch or caffe.")],
+    framework: Annotated[str, typer.Argument(help="The name, as in a training definition.")],
     version: Annotated[str, typer.Argument(help="The version, as in a training definition.")],
     home: HomeOption = None,
 ) -> None:
@@ -74,6 +80,8 @@ def prepare(
     try:
         from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
         from airflow_dlaas.service.runtimes.catalogue import load_catalogue
+        from airflow_dlaas.service.runtimes.entry_checks import EntryChecks
+        from airflow_dlaas.service.runtimes.probe import check_entry
         from airflow_dlaas.service.runtimes.provision import provision_runtime
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
@@ -86,9 +94,21 @@ def prepare(
         requested = Framework(name=framework, version=version)
     except ValidationError as error:
         raise InvalidArgument("; ".join(f"framework {one}" for one in validation_messages(error))) from None
-    spec = load_catalogue(settings.catalogue, has_gpus=has_gpus).resolve(requested, "")
+    catalogue = load_catalogue(settings.catalogue, has_gpus=has_gpus, check_entry=EntryChecks(check_entry))
+    spec = catalogue.resolve(requested, "")
     provision_runtime(spec, data_dir.environments, print_line)
     print_line(f"{framework} {version} is ready: {spec.provides}")
+
+
+def _describe_disk(runtime: Runtime) -> str:
+    """Return whether the environment of *runtime* is made, and its size. An older service does not report it."""
+    from airflow_dlaas.contract.byte_size import format_bytes
+
+    if runtime.prepared is None:
+        return runtime.kind or ""
+    if not runtime.prepared:
+        return "not made yet"
+    return f"made, {format_bytes(runtime.environment_bytes or 0)}"
 
 
 def _describe_note(runtime: Runtime) -> Cell:

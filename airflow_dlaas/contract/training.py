@@ -292,9 +292,21 @@ class Runtime(ApiModel):
     """Whether a newer version replaces the named one, through a compatibility layer."""
     unavailable: str | None = None
     """Why it cannot be used now; None if it can."""
+    kind: str | None = None
+    """How it is provided: ``uv``, ``venv``, ``prefix`` or ``container``."""
+    image: str | None = None
+    """The image of kind ``container``."""
+    prepared: bool | None = None
+    """Whether its environment is made already; only for kind ``uv``, whose environment the service makes."""
+    environment_bytes: int | None = None
+    """Bytes of that environment on disk."""
 
 
 class RuntimeList(Listing[Runtime]):
     """The service's catalogue (an extension), and the number of its GPU slots."""
 
     gpus: int
+    catalogue_problem: str | None = None
+    """Why the site's changed catalogue file is not in use; the one that was read before is."""
+    images: str | None = None
+    """The patterns of images that `framework.image` may name; None if the site allows none."""

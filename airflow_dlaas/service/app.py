@@ -38,9 +38,11 @@ from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process import ports
 from airflow_dlaas.service.process.machine_resources import usable_cpus, usable_memory
 from airflow_dlaas.service.runners.local import LocalRunner
-from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue, load_catalogue
+from airflow_dlaas.service.runtimes.catalogue import load_catalogue
 from airflow_dlaas.service.runtimes.container import EngineCheck
+from airflow_dlaas.service.runtimes.entry_checks import EntryChecks
 from airflow_dlaas.service.runtimes.probe import check_entry
+from airflow_dlaas.service.runtimes.reloading_catalogue import ReloadingCatalogue
 from airflow_dlaas.service.server import serve_in_thread
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.secret_encryption import derive_key
@@ -111,10 +113,16 @@ class Service:
             settings.tls.require_valid_for(*address.certificate_names)
         user_file = UserFile(settings.users) if settings.users else None
         self.gpus = resolve_slots(settings.gpus)
-        catalogue = load_catalogue(
+        catalogue = ReloadingCatalogue(
             settings.catalogue,
-            has_gpus=not self.gpus[0].startswith("virtual:"),
-            check_entry=partial(check_entry, engine_check=EngineCheck().failure_reason),
+            partial(
+                load_catalogue,
+                settings.catalogue,
+                has_gpus=not self.gpus[0].startswith("virtual:"),
+                check_entry=EntryChecks(partial(check_entry, engine_check=EngineCheck().failure_reason)),
+                images=settings.images,
+                environments_dir=data_dir.environments,
+            ),
         )
         data_dir.create()
         stack.enter_context(data_dir.lock())
@@ -197,7 +205,7 @@ class Service:
         )
 
     def _job_directories(
-        self, blobs: BlobStore, catalogue: RuntimeCatalogue, allowlist: ObjectStoreAllowlist
+        self, blobs: BlobStore, catalogue: ReloadingCatalogue, allowlist: ObjectStoreAllowlist
     ) -> JobDirectories:
         settings = self.settings
         return JobDirectories(

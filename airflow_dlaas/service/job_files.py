@@ -166,6 +166,11 @@ class JobDirectory:
         return self.path / "secrets.json"
 
     @property
+    def container_environment(self) -> Path:
+        """The variables of a command in a container, its secrets included; only while it runs."""
+        return self.path / "container-environment"
+
+    @property
     def run(self) -> Path:
         return self.path / "run.json"
 
@@ -247,8 +252,8 @@ class JobDirectory:
         return True
 
     def erase_secrets(self) -> None:
-        """Remove secrets.json, and what an interrupted write of it has left; no error if there is nothing."""
-        for path in (self.secrets, *self.path.glob(f".{self.secrets.name}.*")):
+        """Remove all files with secrets, and what an interrupted write has left; no error if there is nothing."""
+        for path in (self.secrets, self.container_environment, *self.path.glob(f".{self.secrets.name}.*")):
             try:
                 path.unlink(missing_ok=True)
             except IsADirectoryError:  # noqa: PERF203 - one failure must not keep the other files

@@ -113,18 +113,31 @@ def check_runtimes(client: Client) -> Check:
         listed = client.send(calls.list_runtimes(), retries=NO_RETRY)
     except DlaasError as error:
         return failed("runtimes", str(error), "see the log of the service")
-    return judge_runtimes(listed.resources, listed.gpus)
+    return judge_runtimes(listed.resources, listed.gpus, listed.catalogue_problem)
 
 
-def judge_runtimes(runtimes: tuple[Runtime, ...], slots: int) -> Check:
-    """Return the result for a catalogue."""
+def judge_runtimes(runtimes: tuple[Runtime, ...], slots: int, problem: str | None = None) -> Check:
+    """
+    Return the result for a catalogue.
+
+    A version of plain Python that is not installed is no problem where another one is: the package lists them all.
+
+    :param problem: why the site's changed file is not in use.
+    """
     usable = [f"{one.framework} {one.version}" for one in runtimes if one.unavailable is None]
-    unusable = [f"{one.framework} {one.version}: {one.unavailable}" for one in runtimes if one.unavailable is not None]
+    has_python = any(one.framework == "python" and one.unavailable is None for one in runtimes)
+    unusable = [
+        f"{one.framework} {one.version}: {one.unavailable}"
+        for one in runtimes
+        if one.unavailable is not None and not (has_python and one.framework == "python")
+    ]
     if not usable:
         return failed(
             "runtimes", "; ".join(unusable) or "the catalogue is empty", "add an entry to the file of DLAAS_CATALOGUE"
         )
     text = f"{', '.join(usable)}; {slots} GPU slots"
+    if problem is not None:
+        return warning("runtimes", f"{problem}; the catalogue that was read before is in use", "correct the file")
     if unusable:
         return warning(
             "runtimes", f"{text}; not usable: {'; '.join(unusable)}", "correct DLAAS_CATALOGUE on the service"

@@ -46,7 +46,8 @@ def train(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The folder of the code, or a zip of it.")],
     command: Annotated[str, typer.Option(help="What the training runs, in the folder of its code.")],
     framework: Annotated[
-        str, typer.Option(metavar="NAME[:VERSION]", help="tensorflow, torch or caffe; without a version: the newest.")
+        str,
+        typer.Option(metavar="NAME[:VERSION]", help="As airflow-dlaas runtimes lists them; no version: the newest."),
     ],
     data: Annotated[
         list[Path] | None,

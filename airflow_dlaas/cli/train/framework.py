@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from airflow_dlaas.contract.definition import FRAMEWORKS
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import InvalidArgument
 
@@ -14,15 +13,14 @@ def split_framework(text: str) -> tuple[str, str | None]:
     """
     Return the name and the version of ``torch:2.13``; the version is None in ``torch``.
 
-    :raises InvalidArgument: the name is not that of a framework, or the version is empty.
+    :raises InvalidArgument: the name or the version is empty.
     """
     name, colon, version = text.strip().partition(":")
-    if name.lower() not in FRAMEWORKS:
-        hint = " (PyTorch is called torch)" if name.lower() == "pytorch" else ""
-        raise InvalidArgument(f"--framework: {name!r} is not one of {', '.join(FRAMEWORKS)}{hint}")
+    if not name.strip():
+        raise InvalidArgument(f"--framework: the name is missing in {text!r}; airflow-dlaas runtimes lists the names")
     if colon and not version.strip():
         raise InvalidArgument(f"--framework: the version is missing after {text!r}: leave out the colon for the newest")
-    return name.lower(), version.strip() or None
+    return name.strip().lower(), version.strip() or None
 
 
 def choose_runtime(runtimes: Sequence[Runtime], name: str, version: str | None) -> Runtime:
@@ -36,7 +34,10 @@ def choose_runtime(runtimes: Sequence[Runtime], name: str, version: str | None) 
     of_framework = [one for one in runtimes if one.framework.lower() == name]
     if not of_framework:
         known = sorted({one.framework for one in runtimes})
-        raise InvalidArgument(f"--framework: this service has no {name}; it has {', '.join(known) or 'no framework'}")
+        hint = " (PyTorch is called torch)" if name == "pytorch" and "torch" in known else ""
+        raise InvalidArgument(
+            f"--framework: this service has no {name}; it has {', '.join(known) or 'no framework'}{hint}"
+        )
     if version is None:
         usable = [one for one in of_framework if one.unavailable is None]
         newest = max(usable, key=lambda one: (not one.compatibility, _version_key(one.version)), default=None)

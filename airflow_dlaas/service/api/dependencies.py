@@ -35,6 +35,14 @@ class RuntimeResolver(Protocol):
     def list_runtimes(self) -> tuple[Runtime, ...]:
         """Return all runtimes of the catalogue."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why the site's catalogue file as it is now is not in use; None if it is."""
+
+    @property
+    def image_patterns(self) -> str | None:
+        """The patterns of images that definitions may name; None without any."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:

@@ -66,3 +66,5 @@ class ReportedRuntimes(ApiModel):
 
     resources: tuple[Runtime, ...]
     gpus: int
+    catalogue_problem: str | None = None
+    images: str | None = None

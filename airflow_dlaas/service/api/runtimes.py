@@ -51,4 +51,12 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
 @router.get("/runtimes", response_model=ReportedRuntimes, summary="List runtimes")
 def list_runtimes(deps: Deps, _owner: Owner) -> Response:
     """List the frameworks and versions that the service can run, and the number of its GPU slots (extension)."""
-    return json_response(ReportedRuntimes(resources=deps.catalogue.list_runtimes(), gpus=deps.gpu_slots))
+    catalogue = deps.catalogue
+    return json_response(
+        ReportedRuntimes(
+            resources=catalogue.list_runtimes(),
+            gpus=deps.gpu_slots,
+            catalogue_problem=catalogue.problem,
+            images=catalogue.image_patterns,
+        )
+    )

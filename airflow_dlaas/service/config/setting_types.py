@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_dlaas.contract.byte_size import ACCEPTED_SIZES, parse_bytes
+from airflow_dlaas.service.image_allowlist import ImageAllowlist
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.process.cgroup_discovery import AUTO, OFF
 
@@ -142,6 +143,10 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "memory": (parse_memory, f"{ACCEPTED_SIZES}; auto or none"),
     "cgroups": (parse_cgroups, "auto, off, or the path of a delegated control group"),
     "catalogue": (parse_path, "a file"),
+    "images": (
+        ImageAllowlist.parse,
+        "patterns of image references by commas (registry.example.org/team/*:*, site/torch@sha256:*)",
+    ),
     "run_limit": (parse_seconds, "seconds, or none"),
     "isolation": (choice_parser("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
     "visible": (parse_paths, "files and folders, by commas"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from airflow_dlaas.service.config.tls import TlsConfig
+from airflow_dlaas.service.image_allowlist import ALLOW_NO_IMAGE, ImageAllowlist
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode
 from airflow_dlaas.service.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
 
@@ -83,7 +84,11 @@ class Settings:
     processes."""
 
     catalogue: Path | None = None
-    """The site's own catalogue of runtimes (TOML), in addition to the built-in one."""
+    """The site's own catalogue of runtimes (TOML), in addition to the built-in one; read again when it changes."""
+
+    images: ImageAllowlist = ALLOW_NO_IMAGE
+    """The container images that definitions may name, as patterns separated by commas:
+    ``registry.example.org/team/*:*``. By default none."""
 
     run_limit: float | None = None
     """Seconds that the command of a training may take. By default there is no limit: only its author knows one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from airflow_dlaas.service.learner.shell_command import container_argv, shell_ar
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
 from airflow_dlaas.service.learner.time_limit import time_limit
 from airflow_dlaas.service.runtimes import container
+from airflow_dlaas.service.runtimes.container_engines import ContainerEngine
+from airflow_dlaas.service.runtimes.container_environment import environment_script, write_environment_file
+from airflow_dlaas.service.runtimes.container_run import ContainerRun
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 
@@ -47,9 +51,11 @@ class CommandRun:
         engine = container.find_engine() if runtime.kind == "container" else None
         name = container.container_name(self.spec.training_id)
         if engine is not None:
-            line = container.container_command(
-                engine,
-                container.ContainerRun(
+            write_environment_file(
+                self.job.container_environment, environment_script(environment, without=engine.excluded_variables)
+            )
+            line = engine.run_command(
+                ContainerRun(
                     image=runtime.image or "",
                     name=name,
                     command=container_argv(self.spec.command),
@@ -58,13 +64,13 @@ class CommandRun:
                         *provision.python_path,
                     ],
                     workdir=code,
-                    environment=environment,
+                    environment_file=self.job.container_environment,
                     gpus=command_env.physical_gpus(self.spec.gpus),
                     user=(os.getuid(), os.getgid()),
                     limits=self.spec.given,
-                ),
+                )
             )
-            environment = dict(os.environ)  # the engine's; the command's is passed on the command line
+            environment = dict(os.environ)  # the engine's
         ended: CommandResult | None = None
         try:
             with LogPipe(self.job.output, self.log) as output:
@@ -81,9 +87,11 @@ class CommandRun:
             # The engine's client may have ended before the container, unless it ended by itself with 0.
             if engine is not None and (ended is None or ended.canceled or ended.timed_out or ended.exit_code != 0):
                 self._remove_container(engine, name)
+            with contextlib.suppress(OSError):  # the dispatcher removes it again at the end of the training
+                self.job.container_environment.unlink(missing_ok=True)
         return ended
 
-    def _remove_container(self, engine: str, name: str) -> None:
+    def _remove_container(self, engine: ContainerEngine, name: str) -> None:
         """Remove the command's container; a failure is in the log."""
         if (reason := container.remove_container(engine, name)) is not None:
             self.log.write_message(f"Container {name} could not be removed: {reason}")

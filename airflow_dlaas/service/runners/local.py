@@ -29,6 +29,7 @@ from airflow_dlaas.service.regular_file import open_regular_fd
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.runners.leftover_groups import remove_leftover_groups
 from airflow_dlaas.service.runtimes.container import container_name, installed_engines, remove_container
+from airflow_dlaas.service.runtimes.container_engines import ContainerEngine
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,11 @@ INHERITED_VARIABLES = (
 
 INHERITED_CONTAINER_VARIABLES = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
-    *("CONTAINER_HOST", "XDG_RUNTIME_DIR"),
+    *("CONTAINER_HOST", "XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE"),
+    *("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "APPTAINER_CONFIGDIR"),
 )
-"""Further ones: the address of the container engine. The service's check of the engine and the learner must agree."""
+"""Further ones: the address and the folders of the container engine. The service's check of the engine and the learner
+must agree."""
 
 INHERITED_VARIABLE_PREFIXES = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Prefixes of further ones: sources of packages, and trusted certificates."""
@@ -168,9 +171,9 @@ class LocalRunner:
             removals.append((name, thread))
         return removals
 
-    def _remove_container(self, engine: str, name: str) -> None:
+    def _remove_container(self, engine: ContainerEngine, name: str) -> None:
         if (reason := remove_container(engine, name, environment=self._environ)) is not None:
-            log.warning("Removing container %s by %s failed: %s", name, engine, reason)
+            log.warning("Removing container %s by %s failed: %s", name, engine.path, reason)
 
     def _reap_children(self) -> None:
         """Reap learners that have ended, so that they do not stay as zombies."""

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
 from airflow_dlaas.contract.base import ApiModel
-from airflow_dlaas.contract.definition import FRAMEWORKS
+from airflow_dlaas.contract.definition import MAX_FRAMEWORK_NAME_LENGTH
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import NotConfigured
@@ -18,14 +18,17 @@ from airflow_dlaas.service.job_spec import RuntimeSpec
 GIGABYTE = 10**9
 
 REQUIRED_KEYS = {"uv": "requirements", "venv": "python", "prefix": "path", "container": "image"}
-"""The required key of each kind of entry."""
+"""The required key of each kind of entry. Only `requirements` may be empty: a plain Python."""
+
+MAX_VERSION_LENGTH = 100
+"""Characters of a version: the database stores name and version in one column (`CatalogueEntry.key`)."""
 
 
 class CatalogueEntry(ApiModel):
     """A runtime with its names and requirements. The head of catalogue.toml explains the keys."""
 
-    framework: str
-    version: str = Field(min_length=1)
+    framework: str = Field(min_length=1, max_length=MAX_FRAMEWORK_NAME_LENGTH)
+    version: str = Field(min_length=1, max_length=MAX_VERSION_LENGTH)
     aliases: tuple[str, ...] = ()
     provides: str = Field(min_length=1)
     compatibility: bool = False
@@ -35,6 +38,7 @@ class CatalogueEntry(ApiModel):
     gpu_requirements: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
     python: str | None = None
+    installed_only: bool = False
     room_gb: float = 1
     gpu_room_gb: float | None = None
     path: tuple[str, ...] = ()
@@ -47,9 +51,10 @@ class CatalogueEntry(ApiModel):
 
     @field_validator("framework")
     @classmethod
-    def _require_known_framework(cls, value: str) -> str:
-        if value.lower() not in FRAMEWORKS:
-            raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
+    def _require_plain_name(cls, value: str) -> str:
+        # The command line separates name and version by a colon, and the key of an image has one (`image_runtimes`).
+        if not value.isprintable() or any(one.isspace() or one == ":" for one in value):
+            raise ValueError("must be printable, without spaces and without a colon")
         return value.lower()
 
     @field_validator("version")
@@ -65,7 +70,8 @@ class CatalogueEntry(ApiModel):
     @model_validator(mode="after")
     def _require_kind_key(self) -> Self:
         needed = REQUIRED_KEYS[self.kind]
-        if self.enabled and not getattr(self, needed):
+        is_given = needed in self.model_fields_set if needed == "requirements" else bool(getattr(self, needed))
+        if self.enabled and not is_given:
             raise ValueError(f"{needed} is missing: kind {self.kind} requires it")
         return self
 
@@ -99,8 +105,12 @@ class CatalogueEntry(ApiModel):
             compatibility=self.compatibility,
         )
 
-    def to_runtime(self, unavailable_reason: str | None) -> Runtime:
-        """Return the entry as the API lists it."""
+    def to_runtime(self, unavailable_reason: str | None, environment_bytes: int | None = None) -> Runtime:
+        """
+        Return the entry as the API lists it.
+
+        :param environment_bytes: bytes on disk of the environment of kind ``uv``; None if it was not made yet.
+        """
         return Runtime(
             framework=self.framework,
             version=self.version,
@@ -108,6 +118,10 @@ class CatalogueEntry(ApiModel):
             provides=self.provides,
             compatibility=self.compatibility,
             unavailable=unavailable_reason,
+            kind=self.kind,
+            image=self.image,
+            prepared=environment_bytes is not None if self.kind == "uv" else None,
+            environment_bytes=environment_bytes,
         )
 
 

@@ -12,6 +12,7 @@ from airflow_dlaas.service.runtimes import prefix, uv, venv
 from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
 from airflow_dlaas.service.runtimes.container import find_engine
 from airflow_dlaas.service.runtimes.probe_command import command_failure
+from airflow_dlaas.service.runtimes.python_runtimes import missing_reason
 
 PROBE_TIMEOUT = 60.0
 """Seconds that a probe may take: importing a framework takes ten if the disk cache is empty."""
@@ -38,7 +39,7 @@ def check_entry(entry: CatalogueEntry, *, engine_check: Callable[[], str | None]
         match entry.kind:
             case "uv":
                 uv.find_uv()
-                return None
+                return missing_reason(entry.python) if entry.installed_only and entry.python else None
             case "venv":
                 path = venv.venv_bin_folders(spec)
             case "prefix":

@@ -147,7 +147,8 @@ def install_attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
     CPU builds of PyTorch (``+cpu``) are in an index of their own. The index or find-links of the site come first, then
     that index, then the requirements that the entry names for this case (`RuntimeSpec.otherwise`).
     """
-    yield spec.requirements
+    if spec.requirements:
+        yield spec.requirements
     if any(one.endswith("+cpu") for one in spec.requirements):
         yield ["--torch-backend=cpu", *(one.removesuffix("+cpu") for one in spec.requirements)]
     if spec.otherwise:
@@ -185,6 +186,8 @@ def _failure_message(spec: RuntimeSpec, output_lines: Sequence[str]) -> str:
     text = "\n".join(output_lines)
     if "No space left" in text:
         why = "the disk is full"
+    elif "python-build-standalone" in text or "No interpreter found" in text:
+        why = f"Python {spec.python} is not installed on this machine, and uv could not download it"
     elif any(word in text.lower() for word in NETWORK_ERROR_PHRASES):
         why = "the package index does not answer (check the network and the proxy settings)"
     else:

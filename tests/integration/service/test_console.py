@@ -121,7 +121,7 @@ CASES: list[tuple[str, dict[str, str], ExitCode, str]] = [
     ),
     ("submit {named} --follow --json", {}, ExitCode.WRONG_USAGE, "use either --follow or --json"),
     ("submit {named} --key=", {}, ExitCode.WRONG_USAGE, "--key"),
-    ("runtimes prepare cobol 1", {}, ExitCode.FAILED, "framework name: must be one of"),
+    ("runtimes prepare cobol 1", {}, ExitCode.FAILED, "There is no cobol here; this service has"),
     ("users list", {}, ExitCode.NOT_CONFIGURED, "set DLAAS_USERS"),
     ("users remove x --file {missing}", {}, ExitCode.NOT_CONFIGURED, "airflow-dlaas users add NAME creates it"),
 ]

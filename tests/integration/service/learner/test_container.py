@@ -17,27 +17,55 @@ from airflow_dlaas.service.runners.local import LocalRunner
 
 ENGINE = """#!/bin/bash
 case "$1" in rm) echo "$*";; *) echo "$1";; esac >> {calls}
-test "$1" = run || exit 0
-while [ "$1" != site/torch7 ]; do
-  case "$1" in --env=*) export "${{1#--env=}}";; --workdir=*) cd "${{1#--workdir=}}";; esac
+case "$1" in run | exec) ;; *) exit 0;; esac
+tr '\\0' '\\n' < /proc/$$/cmdline > {calls}.cmdline
+env > {calls}.env
+while case "$1" in site/torch7 | docker://site/torch7) false;; esac; do
+  case "$1" in --workdir=* | --pwd=*) cd "${{1#*=}}";; esac
   shift
 done
 shift
-exec "$@"
+exec env -i PATH=/image/bin:/usr/bin:/bin "$@"
 """
+"""The command gets nothing but the variables of its image, as in a container."""
 
 RUNTIME = {"key": "torch-7", "kind": "container", "provides": "Lua Torch", "image": "site/torch7"}
 
 
 @pytest.fixture
-def calls(job, tmp_path: Path) -> Path:
-    """What the engine was called with; the service finds it as docker."""
-    engine = tmp_path / "bin" / "docker"
-    engine.parent.mkdir()
-    engine.write_text(ENGINE.format(calls=tmp_path / "calls"))
-    engine.chmod(0o755)
-    job.runner = LocalRunner({**os.environ, "PATH": f"{engine.parent}:/usr/bin:/bin"})
+def engine() -> str:
+    """The name of the only engine."""
+    return "docker"
+
+
+@pytest.fixture
+def calls(job, tmp_path: Path, engine: str) -> Path:
+    """What the engine was called with."""
+    program = tmp_path / "bin" / engine
+    program.parent.mkdir()
+    program.write_text(ENGINE.format(calls=tmp_path / "calls"))
+    program.chmod(0o755)
+    job.runner = LocalRunner({**os.environ, "PATH": f"{program.parent}:/usr/bin:/bin"})
     return tmp_path / "calls"
+
+
+@pytest.mark.parametrize("engine", ["podman", "docker", "apptainer"])
+def test_variables_reach_the_command_by_a_private_file_and_no_command_line(job, calls):
+    value = "a value of /some/site's own"
+    command = """
+        ls -l $JOB_STATE_DIR/container-environment | cut -c 1-10
+        printf %s "$SITE_VALUE" > $RESULT_DIR/value; printf %s "$PATH" > $RESULT_DIR/path; pwd > $RESULT_DIR/pwd
+    """
+    ended = job.run(command, runtime={**RUNTIME, "env": {"SITE_VALUE": value}})
+    assert (ended.state, ended.isolation) == (TrainingState.COMPLETED, "container"), job.logs()
+    stored = job.stored()
+    assert (stored["value"].decode(), stored["path"]) == (value, b"/image/bin:/usr/bin:/bin")
+    assert stored["pwd"].decode().strip() == str(job.folder.subdirectory("code"))
+    assert "-rw-------" in job.folder.log.read_text()
+    for seen in (calls.with_name("calls.cmdline"), calls.with_name("calls.env")):
+        assert seen.stat().st_size > 0
+        assert value not in seen.read_text()
+    assert not job.folder.container_environment.exists()
 
 
 def test_script_runs_in_a_container_and_prints_to_the_log(job, calls):
@@ -50,6 +78,17 @@ def test_script_runs_in_a_container_and_prints_to_the_log(job, calls):
     assert job.folder.log.read_text().splitlines()[1:] == ["datahello world"]
     assert job.stored()["w"] == b"w\n"
     assert "rm" not in calls.read_text()  # it has ended, and the engine has removed it
+
+
+@pytest.mark.parametrize("engine", ["apptainer"])
+def test_canceled_container_of_apptainer_ends_without_a_removal(job, calls):
+    handle = job.start("echo ready; sleep 1000", runtime=RUNTIME)
+    job.wait(lambda: job.log_contains("ready"), "the command")
+    assert job.folder.container_environment.exists()
+    job.runner.stop([handle], {handle: job.folder})
+    assert job.end().state is TrainingState.CANCELED
+    assert "rm" not in calls.read_text()
+    assert not job.folder.container_environment.exists()
 
 
 def test_canceled_container_is_removed_and_logged(job, calls):
@@ -75,6 +114,8 @@ def test_container_of_a_killed_learner_is_removed(job, calls):
     job.wait(lambda: identify(learner.pid) != learner, "the learner's end")
     job.runner.kill_leftovers(job.folder)
     assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
+    job.folder.erase_secrets()  # as the dispatcher does at the end of a training
+    assert not job.folder.container_environment.exists()
 
 
 def test_container_is_removed_after_an_internal_error(job, calls):

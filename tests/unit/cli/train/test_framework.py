@@ -22,7 +22,12 @@ def runtime(version: str, *aliases: str, compatibility: bool = False, unavailabl
 
 @pytest.mark.parametrize(
     ("text", "result"),
-    [("torch", ("torch", None)), ("Torch:2.13", ("torch", "2.13")), ("tensorflow:1.2-py3", ("tensorflow", "1.2-py3"))],
+    [
+        ("torch", ("torch", None)),
+        ("Torch:2.13", ("torch", "2.13")),
+        ("tensorflow:1.2-py3", ("tensorflow", "1.2-py3")),
+        ("our-own_jax", ("our-own_jax", None)),
+    ],
 )
 def test_framework_has_a_name_and_maybe_a_version(text: str, result: tuple[str, str | None]) -> None:
     assert split_framework(text) == result
@@ -31,8 +36,8 @@ def test_framework_has_a_name_and_maybe_a_version(text: str, result: tuple[str, 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pytorch", "PyTorch is called torch"),
-        ("", "'' is not one of caffe, torch"),
+        ("", "the name is missing in ''"),
+        (":2", "the name is missing in ':2'"),
         ("torch:", "the version is missing"),
     ],
 )
@@ -61,5 +66,7 @@ def test_version_that_cannot_be_used_is_refused_with_the_reason() -> None:
         choose_runtime([broken], "torch", "3.0")
     with pytest.raises(InvalidArgument, match=r"no version of torch can be used now \(3.0: no driver\)"):
         choose_runtime([broken], "torch", None)
-    with pytest.raises(InvalidArgument, match="this service has no caffe; it has torch"):
+    with pytest.raises(InvalidArgument, match=r"this service has no caffe; it has torch$"):
         choose_runtime([broken], "caffe", None)
+    with pytest.raises(InvalidArgument, match=r"no pytorch; it has torch \(PyTorch is called torch\)"):
+        choose_runtime([broken], "pytorch", None)

@@ -86,6 +86,9 @@ class FakeCatalogue:
     def list_runtimes(self) -> tuple[Runtime, ...]:
         return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow, as documented"),)
 
+    problem = None
+    image_patterns = None
+
 
 @dataclass
 class FakeUsers:

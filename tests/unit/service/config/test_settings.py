@@ -13,6 +13,7 @@ from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.config.read_settings import read_client_settings, read_settings
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.config.tls import TlsConfig
+from airflow_dlaas.service.image_allowlist import ImageAllowlist
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 
@@ -55,6 +56,11 @@ def test_empty_variable_is_ignored():
             ObjectStoreAllowlist.parse("*.example.net,swift.example.org:8080"),
         ),
         ("DLAAS_OBJECT_STORES", "any", ObjectStoreAllowlist(anything=True)),
+        (
+            "DLAAS_IMAGES",
+            "registry.example.org/team/*:*, site/torch@sha256:*",
+            ImageAllowlist.parse("registry.example.org/team/*:*,site/torch@sha256:*"),
+        ),
         ("DLAAS_TOKEN_LIFETIME", "3600", timedelta(hours=1)),
         ("DLAAS_USERS", "/etc/dlaas/users", Path("/etc/dlaas/users")),
         ("DLAAS_PASSWORD", " s p ", " s p "),

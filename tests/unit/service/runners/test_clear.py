@@ -125,7 +125,7 @@ def set_runtime(job: JobDirectory, kind: str) -> None:
 
 def test_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Callable[..., Path]) -> None:
     set_runtime(job, "container")
-    calls = engine("", "docker", "podman")
+    calls = engine("", "docker", "podman", "apptainer")  # a container of apptainer ends with its processes
     runner(job, DOCKER_HOST=" at tcp://there").kill_leftovers(job)
     expected = [f"{name} rm --force dlaas-training-a at tcp://there" for name in ("docker", "podman")]
     assert sorted(calls.read_text().splitlines()) == expected

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,38 +14,36 @@ from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.exceptions import HostError, InvalidRequest
 from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue
 from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
-from airflow_dlaas.service.runtimes.container import (
-    AVAILABLE_TTL,
-    UNAVAILABLE_TTL,
-    ContainerRun,
-    EngineCheck,
-    container_command,
-    find_engine,
-    limit_arguments,
-    removal_command,
-)
+from airflow_dlaas.service.runtimes.container import AVAILABLE_TTL, UNAVAILABLE_TTL, EngineCheck, find_engine
+from airflow_dlaas.service.runtimes.container_engines import Apptainer, Docker, Podman, engine_at
+from airflow_dlaas.service.runtimes.container_run import ContainerRun
+from airflow_dlaas.service.runtimes.entry_checks import EntryChecks
 from airflow_dlaas.service.runtimes.probe import check_entry
 from airflow_dlaas.service.runtimes.provision import provision_runtime
 
 
-def command_line(engine: str, gpus: tuple[str, ...]) -> list[str]:
-    return container_command(
-        engine,
-        ContainerRun(
-            image="site/torch7",
-            name="dlaas-training-abcdefghi",
-            command=["/bin/sh", "-c", "th cnn.lua"],
-            folders=[Path("/jobs/a/code"), Path("/jobs/a/data")],
-            workdir=Path("/jobs/a/code"),
-            environment={"DATA_DIR": "/jobs/a/data", "PATH": "/usr/bin", "CUDA_VISIBLE_DEVICES": "1"},
-            gpus=gpus,
-            user=(1000, 1000),
-        ),
+def command_line(engine: str, gpus: tuple[str, ...] = (), **more: Any) -> list[str]:
+    run = ContainerRun(
+        image="site/torch7",
+        name="dlaas-training-abcdefghi",
+        command=["/bin/sh", "-c", "th cnn.lua"],
+        folders=[Path("/jobs/a/code"), Path("/jobs/a/data")],
+        workdir=Path("/jobs/a/code"),
+        environment_file=Path("/jobs/a/container-environment"),
+        gpus=gpus,
+        user=(1000, 1000),
     )
+    return engine_at(engine).run_command(replace(run, **more))
 
 
-def test_container_command_mounts_directories_at_their_paths_and_keeps_path_of_the_image() -> None:
-    assert command_line("/usr/bin/podman", ()) == [
+INSIDE = [
+    *("/bin/sh", "-c", '. "$0" && exec "$@"', "/jobs/a/container-environment"),
+    *("/bin/sh", "-c", "th cnn.lua"),
+]
+
+
+def test_podman_mounts_directories_at_their_paths_and_reads_the_variables_from_a_file() -> None:
+    assert command_line("/usr/bin/podman") == [
         "/usr/bin/podman",
         "run",
         "--rm",
@@ -52,33 +52,53 @@ def test_container_command_mounts_directories_at_their_paths_and_keeps_path_of_t
         "--workdir=/jobs/a/code",
         "--volume=/jobs/a/code:/jobs/a/code",
         "--volume=/jobs/a/data:/jobs/a/data",
-        "--env=DATA_DIR=/jobs/a/data",
+        "--volume=/jobs/a/container-environment:/jobs/a/container-environment:ro",
         "--entrypoint=",
         "site/torch7",
-        "/bin/sh",
-        "-c",
-        "th cnn.lua",
+        *INSIDE,
     ]
 
 
-def test_container_command_selects_gpus_by_the_options_of_each_engine() -> None:
+def test_apptainer_contains_everything_and_takes_references_from_a_registry() -> None:
+    assert command_line("/usr/bin/apptainer") == [
+        "/usr/bin/apptainer",
+        "exec",
+        "--containall",
+        "--pwd=/jobs/a/code",
+        "--bind=/jobs/a/code:/jobs/a/code",
+        "--bind=/jobs/a/data:/jobs/a/data",
+        "--bind=/jobs/a/container-environment:/jobs/a/container-environment:ro",
+        "docker://site/torch7",
+        *INSIDE,
+    ]
+    assert "/images/torch.sif" in command_line("/usr/bin/apptainer", image="/images/torch.sif")
+    assert "oras://r.example.org/x:1" in command_line("/usr/bin/apptainer", image="oras://r.example.org/x:1")
+
+
+def test_gpus_are_selected_by_the_options_of_each_engine() -> None:
     assert "--device=nvidia.com/gpu=1" in command_line("/usr/bin/podman", ("0", "1"))
     assert '--gpus="device=0,1"' in command_line("/usr/bin/docker", ("0", "1"))
-    assert "--user=1000:1000" in command_line("/usr/bin/docker", ())
+    assert "--nv" in command_line("/usr/bin/apptainer", ("0",))
+    assert "--user=1000:1000" in command_line("/usr/bin/docker")
 
 
-def test_limits_of_a_container_are_options_of_its_engine() -> None:
-    limits = ResourceAmounts(gpus=0, cpus=1.5, memory=2**30, shared_memory=2**20)
-    assert limit_arguments(limits) == [
-        "--cpus=1.5",
-        "--memory=1073741824",
-        "--memory-swap=1073741824",
-        "--shm-size=1048576",
-    ]
+@pytest.mark.parametrize("name", ["podman", "docker"])
+def test_limits_are_options_of_engines(name: str) -> None:
+    limits = ResourceAmounts(cpus=2.5, memory=4096, shared_memory=64)
+    line = command_line(f"/usr/bin/{name}", limits=limits)
+    assert {"--cpus=2.5", "--memory=4096", "--memory-swap=4096", "--shm-size=64"} <= set(line)
 
 
-def test_removal_command_names_the_container() -> None:
-    assert removal_command("docker", "a") == ["docker", "rm", "--force", "a"]
+def test_each_engine_leaves_the_variables_to_the_container_that_it_has_to_leave() -> None:
+    excluded = {one: set(engine_at(f"/usr/bin/{one}").excluded_variables) for one in ("podman", "docker", "apptainer")}
+    both = {"PATH", "CUDA_VISIBLE_DEVICES"}  # of several GPUs, apptainer shows all: the variable selects
+    assert excluded == {"podman": both, "docker": both, "apptainer": {"PATH"}}
+
+
+def test_containers_of_podman_and_docker_are_removed_by_name() -> None:
+    assert engine_at("/usr/bin/docker").removal_command("a") == ["/usr/bin/docker", "rm", "--force", "a"]
+    assert engine_at("/usr/bin/podman").removal_command("a") == ["/usr/bin/podman", "rm", "--force", "a"]
+    assert engine_at("/usr/bin/apptainer").removal_command("a") is None
 
 
 @pytest.fixture
@@ -112,23 +132,26 @@ def test_hanging_engine_is_unavailable(programs: Callable[..., None]) -> None:
 
 def test_first_engine_that_answers_is_used(programs: Callable[..., None], tmp_path: Path) -> None:
     programs(podman="echo 'cannot re-exec process' >&2; exit 125", docker='test "$1" = version')
-    assert find_engine() == str(tmp_path / "docker")
+    assert find_engine() == Docker(str(tmp_path / "docker"))
     programs(podman='test "$1" = info')
-    assert find_engine() == str(tmp_path / "podman")
+    assert find_engine() == Podman(str(tmp_path / "podman"))
 
 
-def test_without_an_engine_both_are_named(programs: Callable[..., None]) -> None:
+def test_apptainer_is_used_if_neither_podman_nor_docker_answers(programs: Callable[..., None], tmp_path: Path) -> None:
+    programs(docker=NO_DAEMON, apptainer='test "$1" = version')
+    assert find_engine() == Apptainer(str(tmp_path / "apptainer"))
+
+
+def test_without_an_engine_all_are_named(programs: Callable[..., None]) -> None:
     programs()
-    with pytest.raises(HostError, match="neither podman nor docker is installed"):
+    with pytest.raises(HostError, match="neither podman nor docker nor apptainer is installed"):
         find_engine()
 
 
 def test_container_entry_is_available_only_if_an_engine_answers(programs: Callable[..., None], tmp_path: Path) -> None:
     entry = CatalogueEntry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
     programs(docker=NO_DAEMON)
-    catalogue = RuntimeCatalogue(
-        (entry,), unavailable_reasons={entry.key: str(check_entry(entry))}, check_entry=check_entry
-    )
+    catalogue = RuntimeCatalogue((entry,), check_entry=check_entry)
     with pytest.raises(HostError, match="daemon"):
         provision_runtime(entry.to_spec(has_gpus=False), tmp_path / "environments", [].append)
     [listed] = catalogue.list_runtimes()
@@ -254,9 +277,7 @@ def test_list_of_runtimes_uses_the_cached_engine_check(programs: Callable[..., N
     )
     programs(docker=f"echo asked >> {tmp_path}/asked; {NO_DAEMON}")
     ask = partial(check_entry, engine_check=EngineCheck(clock=Clock()).failure_reason)
-    catalogue = RuntimeCatalogue(
-        entries, unavailable_reasons={one.key: str(ask(one)) for one in entries}, check_entry=ask
-    )
+    catalogue = RuntimeCatalogue(entries, check_entry=EntryChecks(ask))
     for _ in range(3):
         assert ["daemon" in str(one.unavailable) for one in catalogue.list_runtimes()] == [True, True]
     with pytest.raises(InvalidRequest, match="daemon"):

@@ -1,0 +1,39 @@
+"""One command to run in a container, as a value that every engine understands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airflow_dlaas.contract.resource_report import ResourceAmounts
+
+SOURCE_ENVIRONMENT = '. "$0" && exec "$@"'
+"""Shell script that sets the variables of the file in ``$0``, and then becomes the command in its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRun:
+    """A command to run in a container."""
+
+    image: str
+    name: str
+    command: Sequence[str]
+    folders: Sequence[Path]
+    """Directories that the container sees at the paths that they have outside, so that the same environment variables
+    are valid in both places."""
+    workdir: Path
+    environment_file: Path
+    """The command's variables (`airflow_dlaas.service.runtimes.container_environment`). No option of an engine has
+    them: every user of the machine can read the command line of a process, and an engine stores the options."""
+    gpus: Sequence[str]
+    """Device indices or UUIDs; if empty, no device is visible."""
+    user: tuple[int, int]
+    """User id and group id of the command; used with docker only."""
+    limits: ResourceAmounts = field(default_factory=ResourceAmounts)
+    """CPUs, memory and shared memory; an absent amount is not limited."""
+
+    @property
+    def argv(self) -> list[str]:
+        """The argument list inside the container; each image has /bin/sh."""
+        return ["/bin/sh", "-c", SOURCE_ENVIRONMENT, str(self.environment_file), *self.command]
