@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.runtimes.container_engines import ENGINES, ContainerEngine
 from airflow_dlaas.service.runtimes.probe_command import command_failure

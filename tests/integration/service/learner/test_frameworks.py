@@ -23,6 +23,7 @@ COMMAND = """python3 convolutional_network.py --trainImagesFile ${DATA_DIR}/trai
 
 TORCH = """
 import os, torch
+from torch.utils.tensorboard import SummaryWriter
 
 torch.manual_seed(1)
 x = torch.linspace(-1, 1, 200).unsqueeze(1)
@@ -35,6 +36,9 @@ for step in range(1, 501):
     optimizer.step()
     if step % 100 == 0:
         print(f"step {step} loss: {loss.item():.6f}")
+writer = SummaryWriter(os.environ["LOG_DIR"] + "/board")
+writer.add_scalar("final_loss", loss.item(), 500)
+writer.close()
 os.mkdir(os.environ["RESULT_DIR"] + "/model")
 torch.save(net.state_dict(), os.environ["RESULT_DIR"] + "/model/net.pt")
 """
@@ -103,5 +107,6 @@ def test_pytorch_trains(job, environments, zipped):
     ended = job.run("python3 main.py", code=zipped({"main.py": TORCH}), runtime=runtime, environments=environments)
     assert ended.state is TrainingState.COMPLETED, job.logs()
     assert "model/net.pt" in job.stored()
+    assert '"final_loss"' in job.folder.metrics.read_text()  # from TensorBoard's event file
     losses = re.findall(r"loss: ([0-9.]+)", job.folder.log.read_text())
     assert float(losses[-1]) < 0.01

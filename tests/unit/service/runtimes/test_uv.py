@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_spec import RuntimeSpec
-from airflow_dlaas.service.runtimes.uv import environment_name, install_attempts
+from airflow_dlaas.service.runtimes.uv import ensure_environment, environment_name, install_attempts
 
 
 def spec(**changes: object) -> RuntimeSpec:
@@ -26,3 +31,14 @@ def test_install_attempts_of_a_cpu_build_end_with_the_alternative() -> None:
 
 def test_install_attempts_of_other_requirements_are_one() -> None:
     assert [list(one) for one in install_attempts(spec(requirements=["a"]))] == [["a"]]
+    assert list(install_attempts(spec(requirements=[]))) == []
+
+
+def test_interpreter_that_cannot_be_downloaded_is_named(tmp_path: Path) -> None:
+    """Without a network, uv does not find the interpreter and could not download it."""
+    lines: list[str] = []
+    with pytest.raises(HostError, match=r"Python 3\.99 is not installed on this machine, and uv could not download it"):
+        ensure_environment(
+            spec(python="3.99"), tmp_path, lines.append, uv_environ={"PATH": "/usr/bin:/bin", "UV_OFFLINE": "1"}
+        )
+    assert not [one for one in tmp_path.iterdir() if one.suffix != ".lock"]
