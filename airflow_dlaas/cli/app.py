@@ -27,6 +27,7 @@ from airflow_dlaas.cli import (
     runtimes,
     serve,
     show,
+    usage,
     users,
 )
 from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
@@ -74,7 +75,7 @@ app = typer.Typer(
 )
 for command_module in (
     *(train, definitions, runs, show, logs, metrics, cancel, fetch, annotate, delete),
-    *(experiments, data, serve, runtimes, users, doctor, demo, examples),
+    *(experiments, data, serve, runtimes, usage, users, doctor, demo, examples),
 ):
     command_module.register(app)
 

@@ -95,7 +95,10 @@ class TrainingStatus(ApiModel):
     resources: ResourceReport | None = None
     """The resources that it requested, was given and used."""
     warnings: ApiList[str] | None = None
-    """Problems that did not fail the training: files that could not be stored, each with the reason."""
+    """Problems that did not fail the training: times without work that its watchdog found, also while it runs, and
+    files that could not be stored, each with the reason."""
+    stalled_seconds: float | None = None
+    """Seconds in which its watchdog found that the command did no work, so far; absent without any."""
     event_folders: ApiList[str] | None = None
     """Folders with TensorBoard event files: their paths below the location of the results, as after the end."""
     acknowledged_at: Timestamp | None = None
@@ -260,6 +263,8 @@ class Extensions(ApiModel):
     """`PUT /v3/models/{id}/annotations` sets the note and the tags of a training: see `contract.annotations`."""
     usage_history: bool = False
     """`GET /v3/models/{id}/usage` returns the resources used over time: see `contract.usage_history`."""
+    usage_report: bool = False
+    """`GET /v3/usage_report` returns the GPU-hours by user, DAG or state: see `contract.usage_report`."""
     definition_keys: ApiList[str] = ()
     """The additional keys of a definition that the service knows: see `contract.definition_keys`."""
 

@@ -1,7 +1,8 @@
 """
 Metrics of trainings in Airflow's statistics: StatsD or OpenTelemetry, as configured in ``[metrics]``.
 
-``dlaas.training.ended`` is a counter; ``dlaas.training.queued`` is the time from the submission to the start, and
+``dlaas.training.ended`` is a counter, and ``dlaas.training.stalled`` one of those trainings whose watchdog found that
+the command did no work. ``dlaas.training.queued`` is the time from the submission to the start, and
 ``dlaas.training.duration`` the time from the start to the end.
 """
 
@@ -20,6 +21,8 @@ def record_ended_training(context: Context, training: Training) -> None:
     stats, status = _get_stats(), training.status
     tags = {**_tags(context), "state": str(status.state)}
     stats.incr("dlaas.training.ended", tags=tags)
+    if status.stalled_seconds is not None:
+        stats.incr("dlaas.training.stalled", tags=tags)
     if status.running_at is not None:
         stats.timing("dlaas.training.queued", status.running_at - status.submitted_at, tags=tags)
         if status.finished_at is not None:

@@ -176,6 +176,7 @@ class Service:
                 check_container=partial(_check_container, open_store),
                 create_container=partial(_create_container, open_store),
                 wake_dispatcher=dispatcher.wake,
+                admin=credentials.user,
                 public_url=settings.public_url,
                 limits=ApiLimits(
                     zip_bytes=settings.zip_limit,

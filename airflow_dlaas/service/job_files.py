@@ -10,6 +10,7 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     usage.json     out  recent resource usage of the command
     usage.jsonl    out  its resource usage from the start on, one `ResourceUsage` a line; older lines are merged
     resources.json out  what the command was given and used, and how that is enforced
+    stalls.json    out  times in which the watchdog found no work (`airflow_dlaas.service.stall_report`)
     boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
@@ -201,6 +202,10 @@ class JobDirectory:
     @property
     def resources(self) -> Path:
         return self.path / "resources.json"
+
+    @property
+    def stalls(self) -> Path:
+        return self.path / "stalls.json"
 
     @property
     def event_dirs(self) -> Path:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_dlaas.contract.task_tag import TaskTag, with_task_tag
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.parameters.checks import is_runtime_value
 
@@ -74,6 +75,14 @@ def with_metric_definitions(
 ) -> Mapping[str, Any]:
     """Return *document* with *metric_definitions*, if these are given separately."""
     return document if metric_definitions is None else {**document, "metric_definitions": list(metric_definitions)}
+
+
+def with_task_description(document: Mapping[str, Any], tag: TaskTag) -> Mapping[str, Any]:
+    """Return *document* with *tag* in its description, where the service reads which task a training belongs to."""
+    model = document.get("model_definition")
+    if not isinstance(model, Mapping) or not isinstance(description := model.get("description") or "", str):
+        return document  # invalid; the check of the whole definition has the error
+    return {**document, "model_definition": {**model, "description": with_task_tag(description, tag)}}
 
 
 def conn_ids(document: Mapping[str, Any] | str) -> frozenset[str]:

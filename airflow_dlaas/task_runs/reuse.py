@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.client import calls
+from airflow_dlaas.contract.task_tag import without_task_tag
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.task_runs.run_key import without_run_key
 
@@ -76,7 +77,8 @@ def acknowledge_success(client: Client, training: Training, logger: TaskLogger) 
 
 def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
     """
-    Return why a training does not come from *definition*; None if all is equal except passwords and the run key.
+    Return why a training does not come from *definition*; None if all is equal except passwords and the tags of the
+    task.
 
     :param entity: the training's entity, as the service sends it. Keys that the service adds are not compared.
     """
@@ -122,6 +124,6 @@ def _normalize_definition(definition: TrainingDefinition) -> dict[str, Any]:
     for entry in stores:
         entry["connection"].pop("password", None)
     model = document["model_definition"]
-    model["description"] = without_run_key(model["description"])
+    model["description"] = without_task_tag(without_run_key(model["description"]))
     model["definition_location"] = urlsplit(model["definition_location"]).path.rstrip("/").removesuffix("/content")
     return document

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.client import calls
+from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.hooks.dlaas import make_client
 from airflow_dlaas.hooks.swift import SwiftHook
@@ -20,6 +21,7 @@ from airflow_dlaas.task_runs.definition import (
     parse_definition,
     results_conn_id,
     with_metric_definitions,
+    with_task_description,
 )
 from airflow_dlaas.task_runs.reuse import acknowledge_success, is_reusable
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, TaskTry, earliest_submission
@@ -176,6 +178,8 @@ class PreparedTraining(TaskTraining):
         """
         context, logger = task_run.context, task_run.logger
         document = with_metric_definitions(parse_definition(request.document), request.metric_definitions)
+        tag = TaskTag(context["ti"].dag_id, context["ti"].task_id)
+        document = with_task_description(document, tag)
         definition = build_definition(
             document, lambda conn_id: SwiftHook(conn_id).swift_connection, location=request.location
         )

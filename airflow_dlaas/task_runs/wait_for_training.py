@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.exceptions import ApiError, DlaasError, NotFound, Unreachable
 from airflow_dlaas.task_runs.log_batches import PlainBatches, batch_text
 
@@ -84,7 +85,8 @@ async def wait_for_training(
     is followed from the training's start; while the training is queued, only its state is requested.
 
     :param deadline: seconds since the epoch, by *clock*: the wait may continue in another process.
-    :param logger: receives changes of the state and batches of whole log lines at INFO, and failures at WARNING.
+    :param logger: receives changes of the state and batches of whole log lines at INFO, and failures and
+        warnings of the service at WARNING.
     :param sleep: awaited between two checks whether the service answers.
     :raises NotFound: the service has no such training.
     :raises Unreachable: the service did not answer once before the deadline.
@@ -139,7 +141,7 @@ async def _follow_state(
     clock: Callable[[], float],
 ) -> Training:
     training: Training | None = None
-    logged_status = ""
+    logged_status, logged_warnings = "", set[str]()
     async with aclosing(watcher.updates(training_id)) as updates:
         while True:
             left = None if deadline is None else max(0.0, deadline - clock())
@@ -153,6 +155,10 @@ async def _follow_state(
             if (status := _format_status(training)) != logged_status:
                 logger.info("Training %s: %s", training_id, status)
                 logged_status = status
+            for warning in training.status.warnings or ():
+                if warning not in logged_warnings:
+                    logger.warning("Training %s: %s", training_id, escape_control_characters(warning, single_line=True))
+                    logged_warnings.add(warning)
             if training.state.is_final:
                 break
     if training is None:

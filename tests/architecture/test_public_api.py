@@ -128,6 +128,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "TrainingData",
         "TrainingResults",
     ],
+    "contract.task_tag": ["MAX_ID_LENGTH", "TaskTag", "with_task_tag", "without_task_tag"],
     "contract.training": [
         "CANCEL_PATCH",
         "Extensions",
@@ -159,6 +160,14 @@ PUBLIC_API: dict[str, list[str]] = {
         "UnreadableTraining",
     ],
     "contract.usage_history": ["DEFAULT_USAGE_POINTS", "UsageHistory", "UsagePoint", "UsageSeries"],
+    "contract.usage_report": [
+        "DEFAULT_REPORT_DAYS",
+        "UsageGrouping",
+        "UsageReport",
+        "UsageRow",
+        "UsageTotal",
+        "WastedHours",
+    ],
     "contract.watchdog": ["DEFAULT_GPU_WINDOW", "MAX_WATCHDOG_SECONDS", "Watchdog", "WatchdogAction"],
     "exceptions": [
         "ApiError",

@@ -22,7 +22,7 @@ from airflow_dlaas.client.calls.experiments import (
     list_versions,
     put_content,
 )
-from airflow_dlaas.client.calls.instance import TokenResponse, get_instance, get_token, list_runtimes
+from airflow_dlaas.client.calls.instance import TokenResponse, get_instance, get_token, get_usage_report, list_runtimes
 from airflow_dlaas.client.calls.logs import get_curves, get_log, log_stream_path, search_log
 from airflow_dlaas.client.calls.trainings import (
     CURSOR_NOW,
@@ -68,6 +68,7 @@ __all__ = [
     "get_training_document",
     "get_training_entity",
     "get_usage_history",
+    "get_usage_report",
     "get_version",
     "list_changes",
     "list_experiments",

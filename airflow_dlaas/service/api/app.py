@@ -17,6 +17,7 @@ from airflow_dlaas.service.api import (
     runtimes,
     tokens,
     usage,
+    usage_report,
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.http_metrics import HttpMetrics, MetricsMiddleware
@@ -46,7 +47,10 @@ def create_api(deps: ApiDeps) -> FastAPI:
     api.state.login_limiter = tokens.create_login_limiter()
     api.state.metrics_cache = metrics.create_metrics_cache()
     api.state.log_streams = log_stream.LogStreams(lambda: api.state.deps.store)
-    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, usage, logs, log_stream):
+    for module in (
+        *(health, prometheus, tokens, runtimes, experiments),
+        *(models, metrics, usage, usage_report, logs, log_stream),
+    ):
         api.include_router(module.router)
     error_responses.register_error_handlers(api)
     api.state.http_metrics = HttpMetrics()

@@ -90,6 +90,8 @@ class ApiDeps:
     """CPUs that all trainings may take together; None if they are not counted."""
     total_memory: int | None = None
     """Bytes of memory that all trainings may take together; None if they are not counted."""
+    admin: str | None = None
+    """The user that the service was set up with: it sees the usage of all users."""
     public_url: str | None = None
     """The URL of the service for clients. Without it, the base URL of each request is used."""
     limits: ApiLimits = field(default_factory=ApiLimits)

@@ -36,6 +36,7 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             acknowledgement=True,
             annotations=True,
             usage_history=True,
+            usage_report=True,
             definition_keys=DEFINITION_KEYS,
         ),
     )

@@ -37,6 +37,7 @@ from airflow_dlaas.service.job_files import (
 )
 from airflow_dlaas.service.metrics.last_values import last_values
 from airflow_dlaas.service.regular_file import open_regular_file
+from airflow_dlaas.service.stall_report import StallsFile
 from airflow_dlaas.service.store.base import TrainingRecord
 
 MODELS_PATH = "/v3/models"
@@ -135,6 +136,7 @@ def _metadata(record: TrainingRecord) -> Metadata:
 def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> TrainingStatus:
     job = JobDirectory(deps.jobs_dir / record.id)
     phase = _read_job_file(job.phase, PhaseFile) if record.started_at else None
+    stalls = _read_job_file(job.stalls, StallsFile) if record.started_at else None
     return TrainingStatus(
         state=record.state,
         submitted_at=record.submitted_at,
@@ -153,7 +155,8 @@ def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> Trai
         phases=_phases(record, phase),
         usage=_usage(job, record),
         resources=report_resources(record, _read_job_file(job.resources, ResourcesFile) if record.started_at else None),
-        warnings=_warnings(job) if record.state.is_final and record.started_at else None,
+        warnings=_warnings(job, record, stalls),
+        stalled_seconds=stalls.seconds(record.finished_at or utc_now()) if stalls else None,
         event_folders=_event_folders(job) if record.started_at else None,
         acknowledged_at=record.acknowledged_at,
         note=record.note or None,
@@ -186,9 +189,11 @@ def _usage(job: JobDirectory, record: TrainingRecord) -> ResourceUsage | None:
     return usage if usage and utc_now() - usage.at < MAX_USAGE_AGE else None
 
 
-def _warnings(job: JobDirectory) -> tuple[str, ...] | None:
-    exit_file = _read_job_file(job.exit, ExitFile)
-    return exit_file.warnings or None if exit_file else None
+def _warnings(job: JobDirectory, record: TrainingRecord, stalls: StallsFile | None) -> tuple[str, ...] | None:
+    """Return the warnings of the watchdog, and after the end those of storing the results too."""
+    is_ended = record.state.is_final and record.started_at is not None
+    exit_file = _read_job_file(job.exit, ExitFile) if is_ended else None
+    return (*(stalls.texts if stalls else ()), *(exit_file.warnings if exit_file else ())) or None
 
 
 def _event_folders(job: JobDirectory) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ waited longest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -70,6 +70,14 @@ class RecordProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportStalls:
+    """Inform clients that wait for changes: the watchdog of a training has found something new."""
+
+    training_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Request the learner to stop."""
 
@@ -99,7 +107,7 @@ class Abandon:
     outcome: TrainingOutcome
 
 
-Action: TypeAlias = Start | Restart | RecordProgress | Stop | KillLeftovers | Finish | Abandon
+Action: TypeAlias = Start | Restart | RecordProgress | ReportStalls | Stop | KillLeftovers | Finish | Abandon
 
 
 def decide(
@@ -188,9 +196,12 @@ def _decide_started(
 ) -> Iterator[Action]:
     """Yield the actions for a training that has its slots."""
     if observation.exit_file is not None:
-        yield from _finish_from_exit(training, observation.exit_file, observation.phase_file)
+        for action in _finish_from_exit(training, observation.exit_file, observation.phase_file):
+            yield _with_stalls(action, observation)
         return
     yield from _decide_progress(training, observation.phase_file)
+    if observation.stalls is not None and observation.stalls.version != memory.stalls_version:
+        yield ReportStalls(training.id, observation.stalls.version)
     if training.handle is None or observation.liveness is Liveness.UNKNOWN:
         if memory.starts == 0 or _is_due(memory.last_started_at, RESTART_INTERVAL, monotonic_now):
             yield from _restart_or_abandon(training, observation, memory, now)
@@ -225,6 +236,14 @@ def _finish_from_exit(training: TrainingRecord, exit_file: ExitFile, phase_file:
         elif not training.state.can_transition_to(exit_file.state):
             yield RecordProgress(training.id, TrainingState.RUNNING, training.phase, exit_file.finished_at)
     yield Finish(training.id, outcome_from_exit(exit_file))
+
+
+def _with_stalls(action: Action, observation: Observation) -> Action:
+    """Add to an outcome for how long the command did no work."""
+    if not isinstance(action, Finish) or observation.stalls is None:
+        return action
+    seconds = observation.stalls.seconds(action.outcome.finished_at)
+    return replace(action, outcome=replace(action.outcome, stalled_seconds=seconds))
 
 
 def _restart_or_abandon(

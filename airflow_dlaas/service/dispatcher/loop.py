@@ -24,6 +24,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     Finish,
     KillLeftovers,
     RecordProgress,
+    ReportStalls,
     Restart,
     Start,
     Stop,
@@ -228,6 +229,9 @@ class Dispatcher:
                 self._start_learner(training)
             case RecordProgress(id_, state, phase, since):
                 self._store.record_progress(id_, state, phase, since)
+            case ReportStalls(id_, version):
+                self._store.mark_changed(id_, self._clock())
+                self._memories[id_] = replace(self._memories[id_], stalls_version=version)
             case Stop(id_):
                 self._memories[id_] = replace(self._memories[id_], last_stop_at=self._monotonic_clock())
                 if training.handle is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
+from airflow_dlaas.service.stall_report import StallsFile
 from airflow_dlaas.service.store.base import TrainingRecord
 
 
@@ -32,6 +33,8 @@ class Observation:
     again."""
     exit_if_lost: ExitIfLostFile | None = None
     """The outcome that the learner left for the case that it is lost; read only if it is gone without an exit.json."""
+    stalls: StallsFile | None = None
+    """The times in which its watchdog found no work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class DispatcherMemory:
     last_started_at: float | None = None
     last_stop_at: float | None = None
     gone_since: float | None = None
+    stalls_version: int = 0
+    """The version of the stalls of which clients were informed."""
     release_failed: bool = False
     """Whether an action that frees the slots has failed. From then on, the slots count as held until it is recorded."""
 

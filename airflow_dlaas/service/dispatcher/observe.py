@@ -24,6 +24,7 @@ from airflow_dlaas.service.job_files import (
 )
 from airflow_dlaas.service.process.process_info import boot_id
 from airflow_dlaas.service.runners.base import Liveness, Runner
+from airflow_dlaas.service.stall_report import StallsFile
 from airflow_dlaas.service.store.base import TrainingRecord
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def _observe_job(job: JobDirectory, exit_file: ExitFile | str | None, liveness: 
         is_from_earlier_boot=is_from_earlier_boot,
         exit_read_error=exit_file if isinstance(exit_file, str) else None,
         exit_if_lost=exit_if_lost,
+        stalls=_read_or_none(job.stalls, StallsFile),
     )
 
 

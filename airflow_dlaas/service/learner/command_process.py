@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class CommandResult:
     """The command's exit code; 128 + N if signal N ended it."""
     canceled: bool = False
     timed_out: bool = False
+    stop_reason: str | None = None
+    """Why it was stopped for its watchdog, if it was."""
     grace_period: float = 0.0
     """Seconds that it had to end after SIGTERM, if one was sent."""
     termination_seconds: float = 0.0
@@ -52,7 +54,12 @@ class CommandResult:
     @property
     def was_killed(self) -> bool:
         """Whether the grace period was over and it was killed."""
-        return (self.canceled or self.timed_out) and self.termination_seconds >= self.grace_period
+        return self.was_stopped and self.termination_seconds >= self.grace_period
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it did not end by itself."""
+        return self.canceled or self.timed_out or self.stop_reason is not None
 
 
 def run_supervised(
@@ -64,13 +71,16 @@ def run_supervised(
     waker: SignalWaker,
     timeout: float | None,
     in_sandbox: bool = False,
+    get_stop_reason: Callable[[], str | None] = lambda: None,
 ) -> CommandResult:
     """
-    Run *argv* until it ends, until *timeout* seconds have passed, or until the learner receives a request to stop.
+    Run *argv* until it ends, until *timeout* seconds have passed, until there is a reason to stop it, or until the
+    learner receives a request to stop.
 
     stdout and stderr go to *output*. When this returns, no process that it started is running.
 
     :param in_sandbox: the started process only waits for the command and ends with its exit code; it gets no SIGTERM.
+    :param get_stop_reason: returns why the command must be stopped, or None; when it has one, *waker* must be woken.
     :raises HostError: the process could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -87,13 +97,15 @@ def run_supervised(
     except OSError as error:
         raise HostError(f"The command's shell could not be started: {error}") from error
     output.close_writer()
-    timed_out = False
+    timed_out, reason = False, None
     while (status := _reap(process.pid)) is None and not waker.canceled and not timed_out:
+        if (reason := get_stop_reason()) is not None:
+            break
         left = None if deadline is None else deadline - time.monotonic()
         timed_out = left is not None and left <= 0
         if not timed_out:
             waker.wait(left)
-    canceled = status is None and not timed_out
+    canceled = status is None and not timed_out and reason is None
     leftover_programs: tuple[str, ...] = ()
     if status is not None:
         leftover_programs = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if in_sandbox else set())
@@ -105,6 +117,7 @@ def run_supervised(
         exit_code=code if code >= 0 else 128 - code,
         canceled=canceled,
         timed_out=timed_out,
+        stop_reason=reason if status is None else None,
         grace_period=grace_period,
         termination_seconds=time.monotonic() - terminated_at,
         leftover_programs=leftover_programs,

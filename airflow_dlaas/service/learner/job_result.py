@@ -81,7 +81,7 @@ def describe_termination(command_result: CommandResult) -> Iterator[str]:
     """Describe how the command's processes were terminated, if they were."""
     if command_result.was_killed:
         yield f"The command was killed: it had not ended {command_result.grace_period:g} seconds after SIGTERM"
-    elif command_result.canceled or command_result.timed_out:
+    elif command_result.was_stopped:
         seconds, limit = command_result.termination_seconds, command_result.grace_period
         yield f"The command ended {seconds:.1f} seconds after SIGTERM; it had {limit:g}"
     if count := len(command_result.leftover_programs):
@@ -143,6 +143,9 @@ def result_of(
     """
     if command_result.canceled:
         return JobResult(TrainingState.CANCELED, command_result.exit_code, reason="canceled while the command ran")
+    if command_result.stop_reason is not None:
+        why = f"the watchdog stopped the command: {command_result.stop_reason}"
+        return JobResult(TrainingState.ERROR, command_result.exit_code, "C203", why)
     if command_result.timed_out:
         why = f"dl_job_failed: the command was stopped after {limit}"
         return JobResult(TrainingState.ERROR, command_result.exit_code, "C201", why)

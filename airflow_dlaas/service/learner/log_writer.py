@@ -40,6 +40,8 @@ class LogWriter:
         self._logger = logger
         self._clock = clock
         self._redraws = RedrawThinner()
+        self.output_at: float | None = None
+        """When the command wrote last, by *clock*, also if the log is full; None before its first output."""
         self._lock = threading.Lock()
         self._size = 0
         self._at_line_start = True
@@ -50,6 +52,7 @@ class LogWriter:
 
     def write(self, output: bytes) -> None:
         """Append *output* of the command; what exceeds the limit is dropped."""
+        self.output_at = self._clock()
         with self._lock:
             if self._is_full:
                 return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from airflow_dlaas.contract.definition import TrainingDefinition
@@ -12,6 +14,7 @@ from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env
 from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised
 from airflow_dlaas.service.learner.command_resources import CommandResources
+from airflow_dlaas.service.learner.command_watch import watch_command
 from airflow_dlaas.service.learner.isolation import Isolation
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
@@ -73,7 +76,7 @@ class CommandRun:
             environment = dict(os.environ)  # the engine's
         ended: CommandResult | None = None
         try:
-            with LogPipe(self.job.output, self.log) as output:
+            with LogPipe(self.job.output, self.log) as output, self._watch() as get_stop_reason:
                 ended = run_supervised(
                     self.resources.enter(self.isolation.wrap(line, self.job, self.spec, provision)),
                     environment=environment,
@@ -82,14 +85,19 @@ class CommandRun:
                     waker=self.waker,
                     timeout=limit.seconds if (limit := time_limit(self.spec, self.definition)) else None,
                     in_sandbox=self.isolation.mode == "bubblewrap",
+                    get_stop_reason=get_stop_reason,
                 )
         finally:
             # The engine's client may have ended before the container, unless it ended by itself with 0.
-            if engine is not None and (ended is None or ended.canceled or ended.timed_out or ended.exit_code != 0):
+            if engine is not None and (ended is None or ended.was_stopped or ended.exit_code != 0):
                 self._remove_container(engine, name)
             with contextlib.suppress(OSError):  # the dispatcher removes it again at the end of the training
                 self.job.container_environment.unlink(missing_ok=True)
         return ended
+
+    def _watch(self) -> AbstractContextManager[Callable[[], str | None]]:
+        has_gpus = bool(command_env.physical_gpus(self.spec.gpus))
+        return watch_command(self.definition.watchdog, self.job, self.log, has_gpus=has_gpus, wake=self.waker.wake)
 
     def _remove_container(self, engine: ContainerEngine, name: str) -> None:
         """Remove the command's container; a failure is in the log."""

@@ -12,6 +12,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.store.usage_record import UsageRecord
 
 MAX_LEASE = timedelta(minutes=1)
 """The longest duration of a lease. A lease that expires later was acquired before the date was set back, and counts as
@@ -110,6 +111,8 @@ class TrainingOutcome:
     error: ErrorItem | None = None
     stored: bool = False
     isolation: str | None = None
+    stalled_seconds: float = 0.0
+    """Seconds in which its watchdog found that the command did no work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,12 @@ class Store(Protocol):
         :raises Conflict: the training has not ended.
         """
 
+    def list_usage(self, owner: str | None, since: datetime, until: datetime) -> Sequence[UsageRecord]:
+        """
+        Return the trainings of *owner* (None: of all users) that held GPU slots between *since* and *until*, in the
+        order of their start, also deleted ones. A row that cannot be read is left out.
+        """
+
     # -- trainings, for the dispatcher ----------------------------------------
 
     def acquire_lease(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
@@ -298,6 +307,9 @@ class Store(Protocol):
 
     def record_progress(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
         """Record state and phase of a training; raise `ValueError` for a change that `TRANSITIONS` does not allow."""
+
+    def mark_changed(self, training_id: str, now: datetime) -> None:
+        """Make a training a change for `list_changes`: files of its job directory show something new."""
 
     def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
         """

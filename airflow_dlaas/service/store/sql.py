@@ -18,7 +18,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import Conflict, NotFound
-from airflow_dlaas.service.store import experiment_queries, rows, training_queries
+from airflow_dlaas.service.store import experiment_queries, rows, training_queries, usage_queries
 from airflow_dlaas.service.store.base import (
     MAX_LEASE,
     DecryptionError,
@@ -42,6 +42,7 @@ from airflow_dlaas.service.store.tables import (
     trainings,
     versions,
 )
+from airflow_dlaas.service.store.usage_record import UsageRecord
 
 MAX_IDS_PER_QUERY = 1000
 """Ids in one query: databases limit the number of parameters of a statement."""
@@ -272,6 +273,10 @@ class SqlStore:
                 raise Conflict(f"Training {training_id} is {record.state}: cancel it, and delete it after it has ended")
             connection.execute(delete(trainings).where(trainings.c.id == training_id))
 
+    def list_usage(self, owner: str | None, since: datetime, until: datetime) -> Sequence[UsageRecord]:
+        with self._read_transaction() as connection:
+            return usage_queries.list_usage(connection, owner, since, until)
+
     # -- trainings, for the dispatcher ----------------------------------------
 
     def acquire_lease(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
@@ -331,6 +336,10 @@ class SqlStore:
             elif phase == record.phase:
                 return
             training_queries.update_training(connection, training_id, modified_at=now, **values)
+
+    def mark_changed(self, training_id: str, now: datetime) -> None:
+        with self._write_transaction() as connection:
+            training_queries.update_training(connection, training_id, modified_at=now)
 
     def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
         if not outcome.state.is_final:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration: a database of this version needs no upgrade."""
 
 
@@ -141,3 +142,26 @@ leases = Table(
     Column("holder", String(255), nullable=False),
     Column("until", UtcDateTime, nullable=False),
 )
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("seq", ROW_ID, primary_key=True),
+    Column("training_id", String(64), nullable=False, unique=True),
+    Column("owner", String(255), nullable=False),
+    Column("dag_id", String(255)),
+    Column("task_id", String(255)),
+    Column("slots", Integer, nullable=False),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("released_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("state", String(16), nullable=False),
+    Column("exit_code", Integer),
+    Column("error_code", String(32)),
+    Column("stalled_seconds", Double, nullable=False),
+    Index("ix_usage_released", "released_at"),
+    sqlite_autoincrement=True,
+)
+"""One row for each training that was started (`usage_queries`). There is no foreign key: rows stay when a training is
+deleted."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, select, update
 
 from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
 from airflow_dlaas.exceptions import Conflict, NotFound
-from airflow_dlaas.service.store import rows, unreadable_rows
+from airflow_dlaas.service.store import rows, unreadable_rows, usage_queries
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 from airflow_dlaas.service.store.row_reader import read_rows
 from airflow_dlaas.service.store.tables import counter, trainings
@@ -55,9 +55,10 @@ def next_revision(connection: Connection) -> int:
 
 
 def update_training(connection: Connection, training_id: str, **values: Any) -> None:
-    """Update columns of a training, with a new revision."""
+    """Update columns of a training, with a new revision, and the record of its GPU slots."""
     values["revision"] = next_revision(connection)
     connection.execute(update(trainings).where(trainings.c.id == training_id).values(values))
+    usage_queries.record_change(connection, training_id, values)
 
 
 def finish_training(connection: Connection, record: TrainingRecord, outcome: TrainingOutcome, **values: Any) -> None:
@@ -83,6 +84,8 @@ def finish_training(connection: Connection, record: TrainingRecord, outcome: Tra
         secrets=None,
         **values,
     )
+    if outcome.stalled_seconds:
+        usage_queries.record_stalled(connection, record.id, outcome.stalled_seconds)
 
 
 def training_not_found(training_id: str) -> NotFound:
