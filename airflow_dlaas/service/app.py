@@ -178,6 +178,7 @@ class Service:
                 wake_dispatcher=dispatcher.wake,
                 admin=credentials.user,
                 public_url=settings.public_url,
+                isolates_secrets=settings.isolation != "none" or settings.secrets_without_isolation,
                 limits=ApiLimits(
                     zip_bytes=settings.zip_limit,
                     unpacked_bytes=settings.unpacked_limit,
@@ -218,6 +219,7 @@ class Service:
             allow_nested=settings.allow_nested,
             max_unpacked_bytes=settings.unpacked_limit,
             isolation=settings.isolation,
+            secrets_without_isolation=settings.secrets_without_isolation,
             readable_paths=settings.visible,
             max_log_bytes=settings.log_limit,
             allowed_stores=allowlist,

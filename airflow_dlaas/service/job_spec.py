@@ -69,6 +69,8 @@ class JobSpec(ApiModel):
     unpacked_limit: int = 2 * 1024**3
     """Bytes that the archive may unpack to."""
     isolation: IsolationMode = "auto"
+    secrets_without_isolation: bool = False
+    """Whether a command with secrets may run without isolation."""
     visible: tuple[Path, ...] = ()
     """Paths that an isolated command may read besides the system, the runtime and its own directories: data of the
     site, for example."""

@@ -94,6 +94,8 @@ class ApiDeps:
     """The user that the service was set up with: it sees the usage of all users."""
     public_url: str | None = None
     """The URL of the service for clients. Without it, the base URL of each request is used."""
+    isolates_secrets: bool = True
+    """Whether commands on this machine may have secrets: they are isolated from each other, or the site allows it."""
     limits: ApiLimits = field(default_factory=ApiLimits)
     clock: Callable[[], datetime] = utc_now
     is_stopping: Callable[[], bool] = lambda: False

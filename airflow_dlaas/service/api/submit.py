@@ -19,6 +19,7 @@ from airflow_dlaas.service.api.container_checks import require_containers
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.error_responses import InvalidFields
 from airflow_dlaas.service.api.resource_checks import require_possible_resources
+from airflow_dlaas.service.api.secret_checks import require_isolated_secrets
 from airflow_dlaas.service.metrics.regex_metrics import regex_errors
 from airflow_dlaas.service.store.base import TrainingRecord
 
@@ -73,6 +74,7 @@ def submit(
     execution = definition.model_definition.execution
     runtime = deps.catalogue.resolve(definition.model_definition.framework, execution.command)
     require_possible_resources(deps, execution)
+    require_isolated_secrets(deps, execution, runtime)
     require_containers(deps, definition)
     now = deps.clock()
     record = TrainingRecord(

@@ -149,6 +149,7 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     ),
     "run_limit": (parse_seconds, "seconds, or none"),
     "isolation": (choice_parser("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
+    "secrets_without_isolation": (parse_bool, "yes or no"),
     "visible": (parse_paths, "files and folders, by commas"),
     "log_limit": (parse_size, f"{BYTES_HELP} (256MiB)"),
     "monitor_limit": (parse_count, "a number above 0"),

@@ -97,6 +97,10 @@ class Settings:
     """What separates the command of a training from the rest of the machine: ``auto`` (bubblewrap if it works, else
     nothing), ``bubblewrap`` (trainings fail without it), or ``none``. Containers isolate their commands themselves."""
 
+    secrets_without_isolation: bool = False
+    """Whether a training may have secrets (``execution.secrets``) where its command is not isolated, so that every
+    other training of the machine can read them."""
+
     visible: tuple[Path, ...] = ()
     """Further files and folders that isolated commands may read, separated by commas, for example shared data."""
 

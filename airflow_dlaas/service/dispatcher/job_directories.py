@@ -32,6 +32,8 @@ class JobDirectories:
     max_unpacked_bytes: int = 2 * 1024**3
     """Bytes that an archive may unpack to."""
     isolation: IsolationMode = "auto"
+    secrets_without_isolation: bool = False
+    """Whether commands with secrets may run without isolation."""
     readable_paths: tuple[Path, ...] = ()
     """Paths that isolated commands may read besides the system, their runtime and their own directories."""
     max_log_bytes: int = DEFAULT_LOG_LIMIT
@@ -85,6 +87,7 @@ class JobDirectories:
             allow_nested=self.allow_nested,
             unpacked_limit=self.max_unpacked_bytes,
             isolation=self.isolation,
+            secrets_without_isolation=self.secrets_without_isolation,
             visible=self.readable_paths,
             log_limit=self.max_log_bytes,
             object_stores=self.allowed_stores,

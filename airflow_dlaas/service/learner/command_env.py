@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from airflow_dlaas.contract.execution import Execution
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.shell_command import normalize_command
@@ -28,15 +29,21 @@ COMMAND_FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
 USER_METRICS_FILE = "evaluation-metrics.txt"
 """File in LOG_DIR for metrics that the command writes itself, one JSON object in each line."""
 
+REPLACEABLE_VARIABLES = {"PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8"}
+"""Variables that a definition may replace: without them, a log is late, and names in UTF-8 are unreadable."""
+
 VIRTUAL_GPU_PREFIX = "virtual:"
 """Prefix of a GPU slot that is no device."""
 
 
-def command_environment(job: JobDirectory, spec: JobSpec, provision: RuntimePaths) -> dict[str, str]:
+def command_environment(
+    job: JobDirectory, spec: JobSpec, provision: RuntimePaths, execution: Execution
+) -> dict[str, str]:
     """
     Return the command's environment. It contains only what is listed here, nothing of the service's environment.
 
-    The names are in the contract, section 5; ``DATA`` is the spelling of 2017.
+    The variables of a definition replace those of the runtime and `REPLACEABLE_VARIABLES`; the service's own replace
+    those of a definition. The names are in the contract, section 5; ``DATA`` is the spelling of 2017.
     """
     code = job.subdirectory(CODE)
     devices = physical_gpus(spec.gpus)
@@ -58,14 +65,23 @@ def command_environment(job: JobDirectory, spec: JobSpec, provision: RuntimePath
         "CUDA_VISIBLE_DEVICES": ",".join(devices),
         "PATH": _join_paths([*provision.path, SYSTEM_PATH]),
         "PYTHONPATH": _join_paths([*provision.python_path, code]),
-        "PYTHONUNBUFFERED": 1,
         "HOME": job.subdirectory(HOME),
         "TMPDIR": job.subdirectory(TEMPORARY),
-        "LANG": "C.UTF-8",
     }
     if provision.library_path:
         variables["LD_LIBRARY_PATH"] = _join_paths(provision.library_path)
-    return {**spec.runtime.env, **{name: str(value) for name, value in variables.items()}}
+    return {
+        **spec.runtime.env,
+        **REPLACEABLE_VARIABLES,
+        **(execution.environment or {}),
+        **secret_variables(execution),
+        **{name: str(value) for name, value in variables.items()},
+    }
+
+
+def secret_variables(execution: Execution) -> dict[str, str]:
+    """Return the secret variables of *execution*, in clear: never log them."""
+    return {name: value.get_secret_value() for name, value in (execution.secrets or {}).items()}
 
 
 def physical_gpus(gpus: Sequence[str]) -> list[str]:

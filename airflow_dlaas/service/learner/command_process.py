@@ -7,11 +7,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.learner.log_pipe import LogPipe
+from airflow_dlaas.service.learner.sandbox_environment import sandbox_with_environment
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
 from airflow_dlaas.service.process.process_info import descendants, program_name
 
@@ -79,21 +81,24 @@ def run_supervised(
 
     stdout and stderr go to *output*. When this returns, no process that it started is running.
 
-    :param in_sandbox: the started process only waits for the command and ends with its exit code; it gets no SIGTERM.
+    :param in_sandbox: *argv* starts bwrap. That process only waits for the command and ends with its exit code; it gets
+        no SIGTERM.
     :param get_stop_reason: returns why the command must be stopped, or None; when it has one, *waker* must be woken.
     :raises HostError: the process could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     try:
-        process = subprocess.Popen(
-            argv,
-            env=dict(environment),
-            cwd=workdir,
-            stdin=subprocess.DEVNULL,
-            stdout=output.writer,
-            stderr=output.writer,
-            start_new_session=True,
-        )
+        with _start_arguments(argv, environment, in_sandbox=in_sandbox) as (line, variables, inherited):
+            process = subprocess.Popen(
+                line,
+                env=variables,
+                cwd=workdir,
+                stdin=subprocess.DEVNULL,
+                stdout=output.writer,
+                stderr=output.writer,
+                start_new_session=True,
+                pass_fds=inherited,
+            )
     except OSError as error:
         raise HostError(f"The command's shell could not be started: {error}") from error
     output.close_writer()
@@ -122,6 +127,18 @@ def run_supervised(
         termination_seconds=time.monotonic() - terminated_at,
         leftover_programs=leftover_programs,
     )
+
+
+@contextmanager
+def _start_arguments(
+    argv: Sequence[str], environment: Mapping[str, str], *, in_sandbox: bool
+) -> Iterator[tuple[Sequence[str], dict[str, str], tuple[int, ...]]]:
+    """Yield argument list, environment and file descriptors of the process to start; valid within the block."""
+    if not in_sandbox:
+        yield argv, dict(environment), ()
+        return
+    with sandbox_with_environment(argv, environment) as (line, descriptor):
+        yield line, {}, (descriptor,)
 
 
 def _find_leftover_programs(waker: SignalWaker, excluded_programs: set[str]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airflow_dlaas.contract.execution import Execution
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
@@ -49,6 +50,21 @@ class Isolation:
         """
         if spec.isolation == "bubblewrap" and self.mode == "none":
             raise HostError(f"DLAAS_ISOLATION requires bubblewrap, and it does not work on this machine: {self.reason}")
+
+    def require_for_secrets(self, spec: JobSpec, execution: Execution) -> None:
+        """
+        Check that the command of *execution* is isolated if it has secrets, unless the site allows it without.
+
+        Without isolation, each training of this machine can read the variables of every other one.
+
+        :raises HostError: it is not; the message has the ways out.
+        """
+        if execution.secrets and self.mode == "none" and not spec.secrets_without_isolation:
+            raise HostError(
+                "The definition has secrets, and this machine does not isolate commands, so other trainings could read "
+                f"them: {self.reason}. Install bubblewrap here, or set DLAAS_SECRETS_WITHOUT_ISOLATION=yes for the "
+                "service"
+            )
 
 
 def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:

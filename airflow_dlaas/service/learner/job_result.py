@@ -18,6 +18,7 @@ from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, H
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory
 from airflow_dlaas.service.learner.time_limit import TimeLimit
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 E = TypeVar("E", bound=ExitFile)
@@ -48,6 +49,12 @@ class JobResult:
     """Problems that do not change the outcome: files that were not stored, each with the reason."""
     keep_results: bool = False
     """Whether the job directory holds results that were not stored."""
+
+
+def without_secrets(result: JobResult, mask: SecretMask) -> JobResult:
+    """Return *result* with masked texts: they may repeat the name of a file, which a command made of a secret."""
+    reason = None if result.reason is None else mask.text(result.reason)
+    return replace(result, reason=reason, warnings=tuple(map(mask.text, result.warnings)))
 
 
 class StageError(Exception):

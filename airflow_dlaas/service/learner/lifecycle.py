@@ -35,6 +35,7 @@ from airflow_dlaas.service.learner.job_result import (
     stage_errors,
     with_upload_failure,
     with_upload_report,
+    without_secrets,
     write_exit,
     write_exit_if_lost,
 )
@@ -43,6 +44,7 @@ from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
 from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
 from airflow_dlaas.service.learner.run_command import CommandRun
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
 from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
 from airflow_dlaas.service.learner.time_limit import time_limit
@@ -73,9 +75,11 @@ def run_job(folder: Path) -> None:
             job.subdirectory(name).mkdir(exist_ok=True)
         isolation = detect_isolation(job, spec)
         isolation_mode = isolation.mode
-        learner_logger = file_logger(job.subdirectory(command_env.LOGS) / LEARNER_LOG)
-        log = LogWriter(job.log, spec.log_limit, learner_logger)
-        result = JobLifecycle(job, spec, definition, waker, isolation, log).run()
+        execution = definition.model_definition.execution
+        mask = SecretMask.of_values(command_env.secret_variables(execution).values())
+        learner_logger = file_logger(job.subdirectory(command_env.LOGS) / LEARNER_LOG, mask)
+        log = LogWriter(job.log, spec.log_limit, learner_logger, mask=mask)
+        result = without_secrets(JobLifecycle(job, spec, definition, waker, isolation, log).run(), mask)
     except (HostError, OSError, ValidationError) as error:
         reason = (
             describe_error(error)
@@ -130,6 +134,7 @@ class JobLifecycle:
         code, data = self.job.subdirectory(command_env.CODE), self.job.subdirectory(command_env.DATA)
         with stage_errors("S101"):
             self.isolation.require_requested(self.spec)
+            self.isolation.require_for_secrets(self.spec, self.definition.model_definition.execution)
             provision = self.provision_runtime()
         self.set_phase(Phase.LOADING)
         with stage_errors("S301"):
@@ -157,6 +162,7 @@ class JobLifecycle:
                 event_dirs=self.event_dirs(),
                 definitions=self.definition.metric_definitions or (),
                 on_unmatched=self.log.write_message,
+                mask=self.log.mask,
                 on_event_dirs=self.write_event_dirs,
             ),
             limit_resources(
@@ -190,7 +196,7 @@ class JobLifecycle:
         """Record the folders of event files, by the names that they will be stored under."""
         # The bytes of a folder's name may be invalid UTF-8.
         names = [replace_surrogates(name) for folder in folders if (name := stored_path(self.job, folder)) is not None]
-        write_job_file(self.job.event_dirs, EventDirsFile(folders=tuple(names)))
+        write_job_file(self.job.event_dirs, EventDirsFile(folders=tuple(map(self.log.mask.text, names))))
 
     def provision_runtime(self) -> RuntimePaths:
         """Provide the runtime; if its environment is made first, the command's log shows the progress."""
@@ -215,7 +221,7 @@ class JobLifecycle:
         answer. If this process is lost meanwhile, ``exit-if-lost.json`` has the command's exit code.
         """
         try:
-            write_exit_if_lost(self.job, result, isolation=self.isolation.mode)
+            write_exit_if_lost(self.job, without_secrets(result, self.log.mask), isolation=self.isolation.mode)
         except OSError as error:
             self.logger(LEARNER_LOG).warning("exit-if-lost.json could not be written: %s", error.strerror)
         self.set_phase(Phase.STORING)
@@ -286,4 +292,4 @@ class JobLifecycle:
 
     def logger(self, name: str) -> logging.Logger:
         """Return a logger that writes to the file *name* in the job's folder of logs."""
-        return file_logger(self.job.subdirectory(command_env.LOGS) / name)
+        return file_logger(self.job.subdirectory(command_env.LOGS) / name, self.log.mask)

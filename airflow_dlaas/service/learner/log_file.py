@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.base import format_time
+from airflow_dlaas.service.learner.secret_mask import NO_SECRETS, SecretMask
 from airflow_dlaas.service.regular_file import open_regular_fd
 
 if TYPE_CHECKING:
@@ -23,24 +24,25 @@ PROGRESS_INTERVAL = 2.0
 """Seconds between two lines of progress, at least."""
 
 
-def file_logger(path: Path) -> logging.Logger:
+def file_logger(path: Path, mask: SecretMask = NO_SECRETS) -> logging.Logger:
     """
-    Return a logger that appends to the file at *path*: time, level from WARNING on, message.
+    Return a logger that appends to the file at *path*: time, level from WARNING on, message without secrets of *mask*.
 
     If the file cannot be written, lines are lost and the job continues. The logger is not registered, so it has no
     parent and ends with its last reference.
     """
     logger = logging.Logger(f"learner.{path.stem}", logging.INFO)  # noqa: LOG001  # `getLogger` keeps it for ever
-    logger.addHandler(_AppendHandler(path))
+    logger.addHandler(_AppendHandler(path, mask))
     return logger
 
 
 class _AppendHandler(logging.Handler):
     """Opens the file for each record: a command may replace it at any time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mask: SecretMask) -> None:
         super().__init__()
         self._path = path
+        self._mask = mask
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -54,7 +56,7 @@ class _AppendHandler(logging.Handler):
         head = f"{format_time(datetime.fromtimestamp(record.created, timezone.utc))} "
         if record.levelno >= logging.WARNING:
             head += f"{record.levelname} "
-        lines = "".join(f"{head}{line}\n" for line in self.format(record).splitlines())
+        lines = "".join(f"{head}{line}\n" for line in self._mask.text(self.format(record)).splitlines())
         # A command may have replaced the file by a link out of the job directory.
         file = open_regular_fd(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:

@@ -18,6 +18,7 @@ from pathlib import Path
 from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.service.learner.log_file import LOG_PREFIX
 from airflow_dlaas.service.learner.redraws import RedrawThinner
+from airflow_dlaas.service.learner.secret_mask import NO_SECRETS, MaskedStream, SecretMask
 
 
 class LogWriter:
@@ -26,6 +27,9 @@ class LogWriter:
     is in the file, except for a state of a redrawn line: at most one a second is written, in one write as a carriage
     return and the state (`RedrawThinner`). The newest one is held until `write_due_state` or until more is written.
 
+    The secrets of *mask* are masked, also when a write has only a part of one: bytes that may be the beginning of a
+    secret are held until a further write or `write_pending_state` (`MaskedStream`).
+
     A full disk does not stop the command: *logger* gets the reason, and the log states how many bytes are missing once
     there is room again.
 
@@ -33,12 +37,21 @@ class LogWriter:
     """
 
     def __init__(
-        self, path: Path, limit: int, logger: logging.Logger, *, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        limit: int,
+        logger: logging.Logger,
+        *,
+        mask: SecretMask = NO_SECRETS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._limit = limit
         self._logger = logger
         self._clock = clock
+        self.mask = mask
+        """The secrets of the training, for other texts about it."""
+        self._masked = MaskedStream(mask.forms) if mask.forms else None
         self._redraws = RedrawThinner()
         self.output_at: float | None = None
         """When the command wrote last, by *clock*, also if the log is full; None before its first output."""
@@ -56,9 +69,7 @@ class LogWriter:
         with self._lock:
             if self._is_full:
                 return
-            if b"\r" in output or self._redraws.is_redrawn:  # else the output passes as it is
-                output = self._redraws.feed(output, self._clock())
-            self._append_within_limit(output)
+            self._append_output(output if self._masked is None else self._masked.feed(output))
 
     def write_due_state(self) -> float | None:
         """Write the newest state of a redrawn line if it is due; return the seconds until the next one is, if any."""
@@ -68,19 +79,22 @@ class LogWriter:
             return self._redraws.seconds_until_due(now)
 
     def write_pending_state(self) -> None:
-        """Write the newest state of a redrawn line, due or not: the command has ended, or other text follows."""
+        """Write all that is held, due or not: the command has ended."""
         with self._lock:
+            if self._masked is not None and not self._is_full:
+                self._append_output(self._masked.finish())
             self._append_pending_state()
 
     def write_message(self, text: str) -> None:
         """
         Append lines of the learner, each at the start of a line, also beyond the limit.
 
-        They may repeat texts of others, such as names of files: control characters are escaped.
+        They may repeat texts of others, such as names of files: secrets are masked, control characters are escaped.
         """
         with self._lock:
+            # What may be the beginning of a secret is still held: it is written after this message.
             self._append_pending_state()
-            for line in escape_control_characters(text).splitlines():
+            for line in escape_control_characters(self.mask.text(text)).splitlines():
                 self._append_line(line)
 
     def close(self) -> None:
@@ -88,6 +102,12 @@ class LogWriter:
         with self._lock:
             self._append_pending_state()
             os.close(self._file)
+
+    def _append_output(self, output: bytes) -> None:
+        """Append *output*, which has no secrets."""
+        if b"\r" in output or self._redraws.is_redrawn:  # else the output passes as it is
+            output = self._redraws.feed(output, self._clock())
+        self._append_within_limit(output)
 
     def _append_pending_state(self) -> None:
         self._append_within_limit(self._redraws.take_pending(self._clock()))

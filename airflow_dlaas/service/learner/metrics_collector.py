@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas._util.threads import background_thread
+from airflow_dlaas.service.learner.secret_mask import NO_SECRETS, SecretMask
 from airflow_dlaas.service.learner.tail_reader import TailReader
 from airflow_dlaas.service.metrics.metric_phases import split_phase
 
@@ -63,6 +64,8 @@ class MetricsCollector:
         from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 
         self._output = output
+        self.mask = NO_SECRETS
+        """Masks the names of metrics: a command can make one of a secret, in a file of its own."""
         self._event_quota = SourceQuota("event files", logger, self.max_values)
         self._event_reader = EventFileReader(event_dirs, logger)
         self._event_dirs: list[Path] = []
@@ -87,10 +90,13 @@ class MetricsCollector:
         now = datetime.now(timezone.utc)
         for batch in _batches(self._read_new(now, final=final)):
             with self._output.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{one.model_dump_json(exclude_none=True)}\n" for one in batch))
+                file.write("".join(f"{one.model_dump_json(exclude_none=True)}\n" for one in self._masked(batch)))
         if (folders := self._event_reader.event_dirs()) != self._event_dirs:
             self._event_dirs = folders
             self._on_event_dirs(folders)
+
+    def _masked(self, metrics: list[Metric]) -> list[Metric]:
+        return [_mask_names(one, self.mask) for one in metrics] if self.mask.forms else metrics
 
     def _read_new(self, now: datetime, *, final: bool) -> Iterator[Metric]:
         for metric in self._event_quota.take(self._event_reader.read_new(final=final), excluded=self._defined_names):
@@ -135,6 +141,12 @@ def _exclude_values(excluded: AbstractSet[tuple[str, str]], metric: Metric) -> I
         yield metric.model_copy(update={"values": left})
 
 
+def _mask_names(metric: Metric, mask: SecretMask) -> Metric:
+    values = tuple(one.model_copy(update={"name": mask.text(one.name)}) for one in metric.values)
+    folder = None if metric.event_folder is None else mask.text(metric.event_folder)
+    return metric.model_copy(update={"values": values, "phase": mask.text(metric.phase), "event_folder": folder})
+
+
 def _read_own_line(line: str, now: datetime, is_redrawn: bool) -> Iterator[Metric]:
     from airflow_dlaas.service.metrics.jsonl_metrics import parse_line
 
@@ -160,12 +172,14 @@ def collect_metrics(
     definitions: Sequence[MetricDefinition] = (),
     on_unmatched: Callable[[str], None] = lambda _: None,
     on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
+    mask: SecretMask = NO_SECRETS,
 ) -> Iterator[None]:
     """
     Collect metrics in a thread while the block runs; when it ends, everything that was written is collected.
 
     :param on_unmatched: called at the end for each of *definitions* that matched no line.
     :param on_event_dirs: called with the folders of event files when they change.
+    :param mask: masks the names of metrics.
     """
 
     def body(done: Event) -> None:
@@ -178,6 +192,7 @@ def collect_metrics(
             definitions=definitions,
             on_event_dirs=on_event_dirs,
         )
+        collector.mask = mask
         try:
             while not done.wait(COLLECT_INTERVAL):
                 collector.collect()

@@ -47,7 +47,8 @@ class CommandRun:
 
         :raises HostError: it could not be started.
         """
-        environment = command_env.command_environment(self.job, self.spec, provision)
+        execution = self.definition.model_definition.execution
+        environment = command_env.command_environment(self.job, self.spec, provision, execution)
         environment["MASTER_PORT"] = str(find_master_port(self.spec.training_id))
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
         line = shell_argv(self.spec.command)

@@ -65,6 +65,7 @@ def test_empty_variable_is_ignored():
         ("DLAAS_USERS", "/etc/dlaas/users", Path("/etc/dlaas/users")),
         ("DLAAS_PASSWORD", " s p ", " s p "),
         ("DLAAS_ISOLATION", "bubblewrap", "bubblewrap"),
+        ("DLAAS_SECRETS_WITHOUT_ISOLATION", "yes", True),
         ("DLAAS_VISIBLE", "/data, /srv/sets", (Path("/data"), Path("/srv/sets"))),
         ("DLAAS_LOG_LIMIT", "64MiB", 64 * 1024**2),
         ("DLAAS_MONITOR_LIMIT", "50", 50),

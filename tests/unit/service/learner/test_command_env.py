@@ -4,12 +4,23 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas.contract.environment import SERVICE_VARIABLES
+from airflow_dlaas.contract.execution import Execution
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
-from airflow_dlaas.service.learner.command_env import command_environment, data_subfolders, log_header
+from airflow_dlaas.service.learner.command_env import (
+    REPLACEABLE_VARIABLES,
+    command_environment,
+    data_subfolders,
+    log_header,
+)
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 JOB = JobDirectory(Path("/jobs/training-abcdefghi"))
+
+
+def execution(**keys: object) -> Execution:
+    return Execution.model_validate({"command": "true", "resourceType": "small", **keys})
 
 
 def spec(**changes: object) -> JobSpec:
@@ -32,7 +43,7 @@ def test_environment_has_the_names_of_the_contract_and_nothing_of_the_service(
 ) -> None:
     monkeypatch.setenv("DLAAS_SECRET", "x")
     provision = RuntimePaths((Path("/env/bin"),), (Path("/shim"),), (Path("/lib64"),))
-    assert command_environment(JOB, spec(), provision) == {
+    assert command_environment(JOB, spec(), provision, execution()) == {
         "TF": "1",
         "DATA_DIR": "/jobs/training-abcdefghi/data",
         "DATA": "/jobs/training-abcdefghi/data",
@@ -60,13 +71,33 @@ def test_environment_has_the_names_of_the_contract_and_nothing_of_the_service(
 
 
 def test_cuda_visible_devices_names_physical_gpus() -> None:
-    assert command_environment(JOB, spec(gpus=["0", "GPU-abc"]), RuntimePaths())["CUDA_VISIBLE_DEVICES"] == "0,GPU-abc"
+    assert command_environment(JOB, spec(gpus=["0", "GPU-abc"]), RuntimePaths(), execution())[
+        "CUDA_VISIBLE_DEVICES"
+    ] == ("0,GPU-abc")
 
 
 def test_training_command_variable_equals_what_the_shell_gets() -> None:
-    assert command_environment(JOB, spec(command="python3 a.py \\\n  --x 1"), RuntimePaths())["TRAINING_COMMAND"] == (
-        "python3 a.py    --x 1"
-    )
+    variables = command_environment(JOB, spec(command="python3 a.py \\\n  --x 1"), RuntimePaths(), execution())
+    assert variables["TRAINING_COMMAND"] == "python3 a.py    --x 1"
+
+
+def test_variables_of_a_definition_are_between_those_of_the_runtime_and_those_of_the_service() -> None:
+    given = execution(environment={"TF": "2", "LANG": "de_DE", "OWN": "é"}, secrets={"HF_TOKEN": "hf_abcdef"})
+    variables = command_environment(JOB, spec(), RuntimePaths(), given)
+    assert {name: variables[name] for name in ("TF", "LANG", "OWN", "HF_TOKEN", "PYTHONUNBUFFERED")} == {
+        "TF": "2",
+        "LANG": "de_DE",
+        "OWN": "é",
+        "HF_TOKEN": "hf_abcdef",
+        "PYTHONUNBUFFERED": "1",
+    }
+    assert variables["DATA_DIR"] == "/jobs/training-abcdefghi/data"  # not the runtime's
+
+
+def test_no_variable_of_the_service_can_be_set_by_a_definition() -> None:
+    """The contract refuses each of them by name."""
+    own = set(command_environment(JOB, spec(), RuntimePaths((), (), (Path("/lib64"),)), execution())) - {"TF"}
+    assert own - set(REPLACEABLE_VARIABLES) <= SERVICE_VARIABLES
 
 
 def test_log_header_names_runtime_gpus_and_isolation() -> None:

@@ -19,9 +19,11 @@ from airflow_dlaas.service.learner.job_result import (
     stage_errors,
     with_upload_interrupted,
     with_upload_report,
+    without_secrets,
 )
 from airflow_dlaas.service.learner.result_files import UnstoredFile
 from airflow_dlaas.service.learner.time_limit import TimeLimit
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 
@@ -243,3 +245,10 @@ def test_stage_errors_have_the_code_of_their_stage(error: Exception, code: str, 
         raise error
     assert (caught.value.code, caught.value.reason) == (code, reason)
     assert code in {*TRAINING_ERROR_CODES, "C102"}
+
+
+def test_reason_and_warnings_have_no_secret() -> None:
+    result = JobResult(TrainingState.ERROR, reason="out/hf_abcdef: refused", warnings=("not stored: hf_abcdef.txt",))
+    shown = without_secrets(result, SecretMask.of_values(["hf_abcdef"]))
+    assert (shown.reason, shown.warnings) == ("out/***: refused", ("not stored: ***.txt",))
+    assert without_secrets(replace(result, reason=None), SecretMask()).reason is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.service.learner.log_file import file_logger, throttled
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ ]* "
 
@@ -54,3 +55,8 @@ def test_throttled_messages_are_logged_at_most_once_per_interval(
     always(lambda: "first")
     always(lambda: "second")
     assert caplog.messages == ["first", "second"]
+
+
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    file_logger(tmp_path / "a.log", SecretMask.of_values(["hf_abcdef"])).warning("Not stored: %s", "a hf_abcdef")
+    assert (tmp_path / "a.log").read_text().endswith(" WARNING Not stored: a ***\n")

@@ -13,6 +13,7 @@ import pytest
 from airflow_dlaas.service.learner import log_pipe, redraws
 from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.tail_reader import MAX_BACKLOG_BYTES, TailReader
 from tests.waiting import until
 
@@ -221,3 +222,48 @@ def test_tail_reads_only_the_end_of_a_large_backlog(path: Path) -> None:
     lines = list(tail.read_lines())
     assert len(lines) < MAX_BACKLOG_BYTES // 100 + 2
     assert lines[-1] == "last"
+
+
+TOKEN = b"hf_0123456789abcdef"
+"""The secret of the tests below."""
+
+
+@pytest.fixture
+def masking(path: Path, logger: logging.Logger) -> LogWriter:
+    return LogWriter(path, 10**6, logger, mask=SecretMask.of_values([TOKEN.decode()]), clock=lambda: 5.0)
+
+
+@pytest.mark.parametrize("size", [1, 7, len(TOKEN) - 1, len(TOKEN), 100])
+def test_secret_is_masked_however_the_command_writes_it(masking: LogWriter, path: Path, size: int) -> None:
+    text = b"a " + TOKEN + b"\nb\rbar " + TOKEN + b"\rbar done\nend " + TOKEN
+    for start in range(0, len(text), size):
+        masking.write(text[start : start + size])
+        assert TOKEN not in path.read_bytes()
+    masking.write_pending_state()
+    content = path.read_bytes()
+    assert content.startswith(b"a ***\n")
+    assert content.endswith(b"end ***")
+    assert TOKEN[:6] not in content
+
+
+def test_secret_stays_masked_when_a_message_comes_between_its_parts(masking: LogWriter, path: Path) -> None:
+    masking.write(b"token=" + TOKEN[:9])
+    masking.write_message("canceled because of " + TOKEN.decode())
+    masking.write(TOKEN[9:] + b"\n")
+    assert path.read_bytes() == b"token=\n[dlaas] canceled because of ***\n***\n"
+
+
+def test_line_that_does_not_end_like_a_secret_is_written_at_once(masking: LogWriter, path: Path) -> None:
+    masking.write(b"loss 0.5\n")
+    masking.write(b"h")
+    assert path.read_bytes() == b"loss 0.5\n"
+    masking.write(b"ey!")
+    assert path.read_bytes() == b"loss 0.5\nhey!"
+
+
+def test_limit_never_cuts_a_secret(path: Path, logger: logging.Logger) -> None:
+    log = LogWriter(path, 10, logger, mask=SecretMask.of_values([TOKEN.decode()]))
+    log.write(b"1234" + TOKEN + TOKEN + TOKEN + b"\n")
+    log.write(TOKEN[:9])
+    log.write_pending_state()
+    assert path.read_bytes() == b"1234******" + LIMIT_LINE.encode()

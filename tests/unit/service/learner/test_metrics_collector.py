@@ -11,6 +11,7 @@ from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.metrics_collector import MetricsCollector
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.tail_reader import MAX_LINE_BYTES, TailReader
 from tests.unit.service.metrics.test_tfevents import event
 
@@ -83,6 +84,19 @@ def test_defined_metrics_come_from_the_log_only(tmp_path: Path) -> None:
         ("loss", 8.0),
         ("validation/gap", 3.0),
     ]
+
+
+def test_names_of_metrics_have_no_secret(tmp_path: Path) -> None:
+    own, metrics, board = tmp_path / "own", tmp_path / "metrics.jsonl", tmp_path / "hf_abcdef"
+    own.write_text('{"phase": "hf_abcdef", "values": {"a hf_abcdef": {"type": 3, "value": 0.5}}}\n')
+    board.mkdir()
+    (board / "events.out.tfevents.1.host").write_bytes(event("loss hf_abcdef", 8.0, 1))
+    collector = MetricsCollector(tmp_path / "log", own, metrics, event_dirs=[tmp_path], logger=LOGGER)
+    collector.mask = SecretMask.of_values(["hf_abcdef"])
+    collector.collect(final=True)
+    assert "abcdef" not in metrics.read_text()
+    kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
+    assert {value.name for one in kept for value in one.values} == {"a ***", "loss ***"}
 
 
 class Small(MetricsCollector):

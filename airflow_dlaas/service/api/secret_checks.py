@@ -1,0 +1,29 @@
+"""The check whether a training may have secrets, when it is submitted."""
+
+from __future__ import annotations
+
+from airflow_dlaas.contract.definition_keys import EXECUTION
+from airflow_dlaas.contract.execution import Execution
+from airflow_dlaas.exceptions import InvalidRequest
+from airflow_dlaas.service.api.dependencies import ApiDeps
+from airflow_dlaas.service.job_spec import RuntimeSpec
+
+SECRETS_FIELD = f"{EXECUTION}.secrets"
+
+
+def require_isolated_secrets(deps: ApiDeps, execution: Execution, runtime: RuntimeSpec) -> None:
+    """
+    Check that no other training could read the secrets of *execution*. A container isolates its command itself.
+
+    With ``DLAAS_ISOLATION=auto``, only the learner finds whether there is isolation (`Isolation.require_for_secrets`).
+
+    :raises InvalidRequest: C101; the service runs commands without isolation. The message has the ways out.
+    """
+    if execution.secrets and not deps.isolates_secrets and runtime.kind != "container":
+        raise InvalidRequest(
+            f"{SECRETS_FIELD}: this service runs commands without isolation, so other trainings could read the "
+            "secrets; submit to a service with DLAAS_ISOLATION=auto or bubblewrap, or set DLAAS_SECRETS_WITHOUT_ISOLATION=yes "
+            "for this one",
+            code="C101",
+            target=SECRETS_FIELD,
+        )
