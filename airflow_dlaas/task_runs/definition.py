@@ -1,8 +1,8 @@
 """
 The training definition as a DAG author writes it: a definition of the API with connection ids in place of credentials.
 
-The ``connection`` of a store is the id of an Airflow connection, so that no rendered template, XCom or log contains a
-secret. The credentials are inserted when the definition is sent. No I/O.
+The ``connection`` of a store is the id of an Airflow connection, and a value of `execution.secrets` is a reference, so
+that no rendered template, XCom or log contains a secret. Both are inserted when the definition is sent. No I/O.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_dlaas.contract.task_tag import TaskTag, with_task_tag
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.parameters.checks import is_runtime_value
+from airflow_dlaas.task_runs.secret_fields import with_placeholders, with_secret_values
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
@@ -40,7 +41,7 @@ def require_valid_definition(document: Mapping[str, Any], *, has_location: bool)
     problems: list[str] = []
     try:
         complete = _resolve_connections(
-            document, lambda _: placeholder, location=LOCATION_PLACEHOLDER if has_location else None
+            with_placeholders(document), lambda _: placeholder, location=LOCATION_PLACEHOLDER if has_location else None
         )
         TrainingDefinition.model_validate(complete)
     except InvalidDefinition as error:
@@ -52,20 +53,27 @@ def require_valid_definition(document: Mapping[str, Any], *, has_location: bool)
 
 
 def build_definition(
-    document: Mapping[str, Any] | str, get_connection: Callable[[str], SwiftConnection], *, location: str | None
+    document: Mapping[str, Any] | str,
+    get_connection: Callable[[str], SwiftConnection],
+    *,
+    location: str | None,
+    secret_values: Mapping[str, str] | None = None,
 ) -> TrainingDefinition:
     """
-    Return the definition to send, with the credentials of its stores.
+    Return the definition to send, with the credentials of its stores and its secrets.
 
     :param document: the definition, or its JSON.
     :param get_connection: returns the connection with the given id.
     :param location: the experiment version, if it is given separately.
+    :param secret_values: the values of its secrets, by variable (`airflow_dlaas.task_runs.secrets`).
     :raises InvalidDefinition: a field is wrong; the error names each such field.
     """
     from airflow_dlaas.contract.definition import TrainingDefinition
 
     complete = _resolve_connections(
-        parse_definition(document), lambda name: get_connection(name).credentials, location=location
+        with_secret_values(parse_definition(document), secret_values or {}),
+        lambda name: get_connection(name).credentials,
+        location=location,
     )
     return TrainingDefinition.parse(complete)
 

@@ -26,6 +26,7 @@ from airflow_dlaas.task_runs.definition import (
 from airflow_dlaas.task_runs.reuse import acknowledge_success, is_reusable
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, TaskTry, earliest_submission
 from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve
+from airflow_dlaas.task_runs.secrets import read_secrets
 from airflow_dlaas.task_runs.submit import log_training, submit_training
 from airflow_dlaas.task_runs.summary import MAX_SUMMARY_POINTS, SUMMARY_XCOM_KEY, final_metrics, summarize_training
 
@@ -181,7 +182,10 @@ class PreparedTraining(TaskTraining):
         tag = TaskTag(context["ti"].dag_id, context["ti"].task_id)
         document = with_task_description(document, tag)
         definition = build_definition(
-            document, lambda conn_id: SwiftHook(conn_id).swift_connection, location=request.location
+            document,
+            lambda conn_id: SwiftHook(conn_id).swift_connection,
+            location=request.location,
+            secret_values=read_secrets(document),
         )
         with make_client(task_run.service_connection) as client:
             acknowledges = request.acknowledges and client.extensions.acknowledgement

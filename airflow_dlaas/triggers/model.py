@@ -46,7 +46,7 @@ class TrainModelTrigger(BaseTrigger):
     Airflow calls no `on_kill`, and a training submitted earlier would run on. So no training exists before its trigger
     can cancel it.
 
-    :param definition: the definition, with Airflow connections by name; it has no secret.
+    :param definition: the definition, with Airflow connections by name and references to secrets; it has no secret.
     :param definition_location: the experiment version, if the definition does not name it.
     :param key: the key of the `airflow_dlaas.task_runs.run_key.RunKey` of the training.
     :param since: the earliest time at which trainings of this task can have been submitted, in seconds since the epoch.
@@ -151,11 +151,17 @@ class TrainModelTrigger(BaseTrigger):
         from airflow_dlaas.exceptions import is_transient
         from airflow_dlaas.task_runs.definition import build_definition, conn_ids
         from airflow_dlaas.task_runs.run_key import RunKey
+        from airflow_dlaas.task_runs.secrets import aread_secrets
         from airflow_dlaas.task_runs.submit import log_training, submit_training
         from airflow_dlaas.task_runs.training_xcom import push_training_xcom
 
         stores = {name: await SwiftHook(name).aget_swift_connection() for name in conn_ids(self.definition)}
-        definition = build_definition(self.definition, stores.__getitem__, location=self.definition_location)
+        definition = build_definition(
+            self.definition,
+            stores.__getitem__,
+            location=self.definition_location,
+            secret_values=await aread_secrets(self.definition),
+        )
         run_key, since = RunKey.parse(self.key), self._earliest_submission
         self._pending_definition = definition
         training = await call_with_retry_async(

@@ -22,8 +22,8 @@ def require_isolated_secrets(deps: ApiDeps, execution: Execution, runtime: Runti
     if execution.secrets and not deps.isolates_secrets and runtime.kind != "container":
         raise InvalidRequest(
             f"{SECRETS_FIELD}: this service runs commands without isolation, so other trainings could read the "
-            "secrets; submit to a service with DLAAS_ISOLATION=auto or bubblewrap, or set DLAAS_SECRETS_WITHOUT_ISOLATION=yes "
-            "for this one",
+            "secrets; submit to a service with DLAAS_ISOLATION=auto or bubblewrap, or set "
+            "DLAAS_SECRETS_WITHOUT_ISOLATION=yes for this one",
             code="C101",
             target=SECRETS_FIELD,
         )

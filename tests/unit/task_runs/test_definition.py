@@ -95,3 +95,52 @@ def test_require_valid_definition_refuses_a_missing_connection() -> None:
     del document["training_data"][0]["connection"]
     with pytest.raises(InvalidDefinition, match=r"training_data\[0\].connection: is missing"):
         require_valid_definition(document, has_location=True)
+
+
+def make_secrets(**secrets: Any) -> dict[str, Any]:
+    document = copy.deepcopy(DOCUMENT)
+    document["model_definition"]["execution"]["secrets"] = secrets
+    return document
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["conn:hf", "conn:hf/login", "conn:hf/extra.hub.token", "var:token", "conn:{{ params.team }}/password", None],
+)
+def test_require_valid_definition_accepts_references_to_secrets(value: str | None) -> None:
+    require_valid_definition(make_secrets(HF_TOKEN=value), has_location=True)
+
+
+@pytest.mark.parametrize("value", ["hf_in-the-open", "{{ var.value.hf_in-the-open }}", ["hf_in-the-open"], 5])
+def test_require_valid_definition_refuses_a_secret_in_the_open_and_names_the_remedy(value: Any) -> None:
+    with pytest.raises(
+        InvalidDefinition, match=r"execution\.secrets\.HF_TOKEN: must be a reference.*conn:ID"
+    ) as raised:
+        require_valid_definition(make_secrets(HF_TOKEN=value), has_location=True)
+    assert "in-the-open" not in str(raised.value)
+
+
+def test_require_valid_definition_checks_the_names_of_secrets() -> None:
+    with pytest.raises(InvalidDefinition, match="PATH is set by the service"):
+        require_valid_definition(make_secrets(PATH="conn:hf"), has_location=True)
+
+
+def test_require_valid_definition_skips_secrets_of_another_task() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["model_definition"]["execution"]["secrets"] = BaseOperator(task_id="references").output
+    require_valid_definition(document, has_location=True)
+
+
+def test_build_definition_inserts_the_values_of_secrets_and_changes_no_document() -> None:
+    document = make_secrets(HF_TOKEN="conn:hf")
+    definition = build_definition(document, store, location=LOCATION, secret_values={"HF_TOKEN": "hf_abcdef"})
+    secrets = definition.model_definition.execution.secrets
+    assert secrets is not None
+    assert secrets["HF_TOKEN"].get_secret_value() == "hf_abcdef"
+    assert document == make_secrets(HF_TOKEN="conn:hf")
+    assert "hf_abcdef" not in repr(definition) + definition.model_dump_json()
+
+
+def test_build_definition_refuses_a_literal_that_a_template_has_made() -> None:
+    with pytest.raises(InvalidDefinition, match="must be a reference"):
+        build_definition(make_secrets(HF_TOKEN="hf_abcdef"), store, location=LOCATION)
