@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import HomeOption, open_client, read_store_connection
+from airflow_dlaas.cli.definition_secrets import GetSecret, check_reference, from_environment, insert_secrets
 from airflow_dlaas.cli.exit_codes import ExitCode
 from airflow_dlaas.cli.logs import follow_to_end
 from airflow_dlaas.cli.output import JsonOption, print_json, print_line, print_model
@@ -43,10 +45,11 @@ def validate(file: FileArgument, as_json: JsonOption = False) -> None:
     """
     Check a training definition without a service.
 
-    Each error is one line that names the field; the exit code is then 1. A connection can be a name, as in a DAG.
+    Each error is one line that names the field; the exit code is then 1. A connection can be a name, as in a DAG, and a
+    secret is a reference: env:NAME here, conn:ID or var:NAME in a DAG.
     """
     try:
-        read_definition(file, lambda _: PLACEHOLDER_CONNECTION)
+        read_definition(file, lambda _: PLACEHOLDER_CONNECTION, check_reference)
     except InvalidDefinition as error:
         if not as_json:
             raise
@@ -72,8 +75,9 @@ def submit(
     """
     Submit a training definition and print the training's id.
 
-    A connection can be a name: see `upload --connection`. With --follow, the exit code is 3 if the training failed, and
-    4 if it was canceled; Ctrl-C ends the command, and not the training.
+    A connection can be a name: see `upload --connection`. A secret is env:NAME, a variable of this shell. With
+    --follow, the exit code is 3 if the training failed, and 4 if it was canceled; Ctrl-C ends the command, and not the
+    training.
     """
     from airflow_dlaas.client import calls
 
@@ -81,7 +85,7 @@ def submit(
         raise typer.BadParameter("it is empty, and would make no difference", param_hint="--key")
     if follow and as_json:
         raise typer.BadParameter("the log is no JSON: use either --follow or --json", param_hint="--follow")
-    definition = read_definition(file, lambda name: read_store_connection(home, name))
+    definition = read_definition(file, lambda name: read_store_connection(home, name), from_environment(os.environ))
     with open_client(home) as client:
         training = client.send(calls.create_training(definition, idempotency_key=key))
         if as_json:
@@ -92,9 +96,12 @@ def submit(
             raise typer.Exit(follow_to_end(client, training.id))
 
 
-def read_definition(file: Path, get_connection: Callable[[str], Mapping[str, str]]) -> TrainingDefinition:
+def read_definition(
+    file: Path, get_connection: Callable[[str], Mapping[str, str]], get_secret: GetSecret
+) -> TrainingDefinition:
     """
-    Read a definition from *file*, and replace each ``connection`` that is a name by the result of *get_connection*.
+    Read a definition from *file*, and replace each ``connection`` that is a name by the result of *get_connection*,
+    and each secret, which is a reference, by that of *get_secret*.
 
     :raises InvalidDefinition: the file cannot be read, is not JSON, or has wrong fields; the error names each one.
     """
@@ -106,7 +113,7 @@ def read_definition(file: Path, get_connection: Callable[[str], Mapping[str, str
         raise InvalidDefinition([f"{file}: cannot be read: {error.strerror}"]) from error
     except ValueError as error:
         raise InvalidDefinition([f"{file}: is not JSON: {error}"]) from error
-    return TrainingDefinition.parse(_insert_connections(document, get_connection))
+    return TrainingDefinition.parse(_insert_connections(insert_secrets(document, get_secret), get_connection))
 
 
 def _insert_connections(document: Any, get_connection: Callable[[str], Mapping[str, str]]) -> Any:
