@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.learner.command_start import CommandStart
 from airflow_dlaas.service.learner.log_pipe import LogPipe
-from airflow_dlaas.service.learner.sandbox_environment import sandbox_with_environment
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
 from airflow_dlaas.service.process.process_info import descendants, program_name
 
@@ -65,42 +61,24 @@ class CommandResult:
 
 
 def run_supervised(
-    argv: Sequence[str],
+    start: CommandStart,
     *,
-    environment: Mapping[str, str],
-    workdir: Path,
     output: LogPipe,
     waker: SignalWaker,
     timeout: float | None,
-    in_sandbox: bool = False,
     get_stop_reason: Callable[[], str | None] = lambda: None,
 ) -> CommandResult:
     """
-    Run *argv* until it ends, until *timeout* seconds have passed, until there is a reason to stop it, or until the
-    learner receives a request to stop.
+    Run the command of *start* until it ends, until *timeout* seconds have passed, until there is a reason to stop it,
+    or until the learner receives a request to stop.
 
     stdout and stderr go to *output*. When this returns, no process that it started is running.
 
-    :param in_sandbox: *argv* starts bwrap. That process only waits for the command and ends with its exit code; it gets
-        no SIGTERM.
     :param get_stop_reason: returns why the command must be stopped, or None; when it has one, *waker* must be woken.
     :raises HostError: the process could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    try:
-        with _start_arguments(argv, environment, in_sandbox=in_sandbox) as (line, variables, inherited):
-            process = subprocess.Popen(
-                line,
-                env=variables,
-                cwd=workdir,
-                stdin=subprocess.DEVNULL,
-                stdout=output.writer,
-                stderr=output.writer,
-                start_new_session=True,
-                pass_fds=inherited,
-            )
-    except OSError as error:
-        raise HostError(f"The command's shell could not be started: {error}") from error
+    process = start.start(output.writer)
     output.close_writer()
     timed_out, reason = False, None
     while (status := _reap(process.pid)) is None and not waker.canceled and not timed_out:
@@ -113,9 +91,9 @@ def run_supervised(
     canceled = status is None and not timed_out and reason is None
     leftover_programs: tuple[str, ...] = ()
     if status is not None:
-        leftover_programs = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if in_sandbox else set())
+        leftover_programs = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if start.in_sandbox else set())
     grace_period, terminated_at = GRACE_PERIOD if status is None else LEFTOVER_GRACE_PERIOD, time.monotonic()
-    late_status = _terminate_and_reap(process.pid, grace_period, waker, {process.pid} if in_sandbox else set())
+    late_status = _terminate_and_reap(process.pid, grace_period, waker, {process.pid} if start.in_sandbox else set())
     code = status if status is not None else late_status if late_status is not None else -signal.SIGKILL
     process.returncode = code  # reaped here, not by Popen, which would wait for it
     return CommandResult(
@@ -127,18 +105,6 @@ def run_supervised(
         termination_seconds=time.monotonic() - terminated_at,
         leftover_programs=leftover_programs,
     )
-
-
-@contextmanager
-def _start_arguments(
-    argv: Sequence[str], environment: Mapping[str, str], *, in_sandbox: bool
-) -> Iterator[tuple[Sequence[str], dict[str, str], tuple[int, ...]]]:
-    """Yield argument list, environment and file descriptors of the process to start; valid within the block."""
-    if not in_sandbox:
-        yield argv, dict(environment), ()
-        return
-    with sandbox_with_environment(argv, environment) as (line, descriptor):
-        yield line, {}, (descriptor,)
 
 
 def _find_leftover_programs(waker: SignalWaker, excluded_programs: set[str]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirecto
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory
-from airflow_dlaas.service.learner.time_limit import TimeLimit
 from airflow_dlaas.service.learner.secret_mask import SecretMask
+from airflow_dlaas.service.learner.time_limit import TimeLimit
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 E = TypeVar("E", bound=ExitFile)

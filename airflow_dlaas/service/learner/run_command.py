@@ -14,6 +14,7 @@ from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env
 from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised
 from airflow_dlaas.service.learner.command_resources import CommandResources
+from airflow_dlaas.service.learner.command_start import CommandStart
 from airflow_dlaas.service.learner.command_watch import watch_command
 from airflow_dlaas.service.learner.isolation import Isolation
 from airflow_dlaas.service.learner.log_pipe import LogPipe
@@ -79,13 +80,16 @@ class CommandRun:
         try:
             with LogPipe(self.job.output, self.log) as output, self._watch() as get_stop_reason:
                 ended = run_supervised(
-                    self.resources.enter(self.isolation.wrap(line, self.job, self.spec, provision)),
-                    environment=environment,
-                    workdir=code,
+                    CommandStart(
+                        self.isolation.wrap(line, self.job, self.spec, provision),
+                        environment=environment,
+                        workdir=code,
+                        in_sandbox=self.isolation.mode == "bubblewrap",
+                        enter=self.resources.enter,
+                    ),
                     output=output,
                     waker=self.waker,
                     timeout=limit.seconds if (limit := time_limit(self.spec, self.definition)) else None,
-                    in_sandbox=self.isolation.mode == "bubblewrap",
                     get_stop_reason=get_stop_reason,
                 )
         finally:

@@ -22,8 +22,8 @@ from airflow_dlaas.service.learner.job_result import (
     without_secrets,
 )
 from airflow_dlaas.service.learner.result_files import UnstoredFile
-from airflow_dlaas.service.learner.time_limit import TimeLimit
 from airflow_dlaas.service.learner.secret_mask import SecretMask
+from airflow_dlaas.service.learner.time_limit import TimeLimit
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 
