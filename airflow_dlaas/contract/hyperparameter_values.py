@@ -17,6 +17,8 @@ MAX_HYPERPARAMETERS = 200
 MAX_NAME_LENGTH = 100
 MAX_VALUE_LENGTH = 8 * 1024
 """Characters of a value."""
+MAX_TOTAL_BYTES = 128 * 1024
+"""Bytes of all names and values together: the kernel limits the environment of a process."""
 
 HYPERPARAMETERS_FILE = "hyperparameters.json"
 """The file in ``$MODEL_DIR`` with all hyperparameters, unless the code has a file of this name."""
@@ -36,13 +38,17 @@ def require_hyperparameters(value: object) -> dict[str, Hyperparameter]:
     if len(found) > MAX_HYPERPARAMETERS:
         raise ValueError(f"must have at most {MAX_HYPERPARAMETERS} names")
     owners: dict[str, str] = {}
+    total = 0
     for name, one in found.items():
         _require_name(name)
         _require_value(name, one)
+        total += len(name) + len(format_hyperparameter(one).encode())
         for variable in _variables_of(name):
             other = owners.setdefault(variable, name)
             if other != name:
                 raise ValueError(f"{name!r} and {other!r} give the same variable {variable}; rename one of them")
+    if total > MAX_TOTAL_BYTES:
+        raise ValueError(f"must be at most {MAX_TOTAL_BYTES:,} bytes together; put them into a file of the code")
     return found
 
 
@@ -86,6 +92,8 @@ def _require_value(name: str, value: object) -> None:
         raise ValueError(f"{name!r} must be a finite number; JSON has no other")
     if isinstance(value, str) and ("\0" in value or len(value) > MAX_VALUE_LENGTH):
         raise ValueError(f"{name!r} must have at most {MAX_VALUE_LENGTH:,} characters, and no NUL character")
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+        raise ValueError(f"{name!r} must be valid Unicode")
     if isinstance(value, int) and abs(value) >= 2**63:
         raise ValueError(f"{name!r} must be a number of 64 bits")
 

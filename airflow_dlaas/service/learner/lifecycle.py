@@ -21,7 +21,7 @@ from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, PhaseFile, write_job_file
 from airflow_dlaas.service.job_spec import JobSpec
-from airflow_dlaas.service.learner import command_env, load_inputs
+from airflow_dlaas.service.learner import command_env, hyperparameters, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
 from airflow_dlaas.service.learner.command_process import terminate_descendants
 from airflow_dlaas.service.learner.command_resources import limit_resources
@@ -151,6 +151,9 @@ class JobLifecycle:
                 )
             )
             load_inputs.link_data(data, code)
+        with stage_errors("S101"):  # after the data's links: a file of the author's data of this name stays too
+            if line := hyperparameters.write_hyperparameters(self.definition, code):
+                self.log.write_message(line)
         self.set_phase(Phase.PROCESSING)
         with (
             stage_errors("S101"),

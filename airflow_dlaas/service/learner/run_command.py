@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
-from airflow_dlaas.service.learner import command_env
+from airflow_dlaas.service.learner import command_env, hyperparameters
 from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised
 from airflow_dlaas.service.learner.command_resources import CommandResources
 from airflow_dlaas.service.learner.command_start import CommandStart
@@ -51,6 +51,7 @@ class CommandRun:
         execution = self.definition.model_definition.execution
         environment = command_env.command_environment(self.job, self.spec, provision, execution)
         environment["MASTER_PORT"] = str(find_master_port(self.spec.training_id))
+        environment |= hyperparameters.command_variables(self.definition)
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
         line = shell_argv(self.spec.command)
         engine = container.find_engine() if runtime.kind == "container" else None

@@ -113,6 +113,8 @@ def test_a_dump_masks_secrets_so_that_a_rotated_one_is_the_same_definition():
         ("hyperparameters", {"lr": 1, "LR": 2}, "hyperparameters: 'LR' and 'lr' give the same variable HP_LR"),
         ("hyperparameters", {"lr": float("nan")}, "hyperparameters: 'lr' must be a finite number"),
         ("hyperparameters", {" ": 1}, "hyperparameters: names must be printable texts"),
+        ("hyperparameters", {"name": "\ud800"}, "hyperparameters: 'name' must be valid Unicode"),
+        ("hyperparameters", {str(n): "x" * 8192 for n in range(17)}, "hyperparameters: must be at most 131,072 bytes"),
         ("time_limit", 0, "time_limit: must be greater than 0"),
         ("nodes", 0, "nodes: must be at least 1"),
     ],

@@ -60,6 +60,7 @@ class Job:
         self.runner = runner
         self.isolation = "auto"
         self.definitions: list[dict[str, str]] = []
+        self.hyperparameters: dict[str, Any] = {}
         self.container = f"data-{uuid.uuid4().hex[:8]}"
         with self.store() as store:
             store.create_container(self.container)
@@ -95,7 +96,11 @@ class Job:
                 "name": "test",
                 "definition_location": "/v3/ml_assets/experiments/e/versions/v",
                 "framework": {"name": "tensorflow", "version": "test"},
-                "execution": {"command": command, "resourceType": "small"},
+                "execution": {
+                    "command": command,
+                    "resourceType": "small",
+                    "hyperparameters": self.hyperparameters or None,
+                },
             },
             "training_data": [
                 {"connection": connection, "source": {"container": name, **place}}
