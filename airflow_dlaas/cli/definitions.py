@@ -80,6 +80,7 @@ def submit(
     training.
     """
     from airflow_dlaas.client import calls
+    from airflow_dlaas.client.require_known_keys import require_known_keys
 
     if key == "":
         raise typer.BadParameter("it is empty, and would make no difference", param_hint="--key")
@@ -87,6 +88,7 @@ def submit(
         raise typer.BadParameter("the log is no JSON: use either --follow or --json", param_hint="--follow")
     definition = read_definition(file, lambda name: read_store_connection(home, name), from_environment(os.environ))
     with open_client(home) as client:
+        require_known_keys(client, definition)
         training = client.send(calls.create_training(definition, idempotency_key=key))
         if as_json:
             print_model(training)

@@ -1,4 +1,4 @@
-"""Hyperparameters from the command line of a training. No I/O."""
+"""Hyperparameters of a training for people: those of its definition, and the options of its command. No I/O."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import re
 import shlex
 
 from airflow_dlaas._util.secret_names import is_secret_name
+from airflow_dlaas.contract.environment import HYPERPARAMETER_PREFIX
+from airflow_dlaas.contract.execution import Execution
+from airflow_dlaas.contract.hyperparameter_values import Hyperparameter
 
 _OPTION = re.compile(r"^--?(?P<name>[A-Za-z][\w.-]+)(?:=(?P<value>.*))?$", re.DOTALL)
 _NUMBER = re.compile(r"^-(?:\d|\.\d)")
+_PLACEHOLDER = re.compile(rf"\$\{{?{HYPERPARAMETER_PREFIX}")
 
 MAX_HYPERPARAMETERS = 100
 """Maximum number of options of one command."""
@@ -37,6 +41,28 @@ def parse_hyperparameters(command: str) -> dict[str, str]:
             value = "true" if bare else following
         found[name] = "***" if is_secret_name(name) else value[:MAX_VALUE_LENGTH]
     return found
+
+
+def shown_hyperparameters(execution: Execution) -> dict[str, Hyperparameter]:
+    """
+    Return the hyperparameters of the definition, with their types, then the options of the command with other names.
+
+    An option whose value is a placeholder of a hyperparameter (``--rate ${HP_lr}``) is left out. Long texts are cut,
+    and texts of names that look like secrets are ``***``; a number such as ``max_tokens`` is none.
+    """
+    given = execution.hyperparameters or {}
+    options = {
+        name: value
+        for name, value in parse_hyperparameters(execution.command).items()
+        if name not in given and not (given and _PLACEHOLDER.search(value))
+    }
+    return {**{name: _show(name, value) for name, value in given.items()}, **options}
+
+
+def _show(name: str, value: Hyperparameter) -> Hyperparameter:
+    if not isinstance(value, str):
+        return value
+    return "***" if is_secret_name(name) else value[:MAX_VALUE_LENGTH]
 
 
 _NAME_AND_VALUE = re.compile(r"""(?P<name>[A-Za-z][\w.-]+)(?P<sign>=|\s+)(?P<value>"[^"]*"|'[^']*'|[^\s;|&]+)""")

@@ -93,14 +93,17 @@ class DlaasHook(BaseHook):
         :param definition: the definition as the API defines it, with the credentials of the object stores.
         :param idempotency_key: equal keys give the same training, so the request can be retried. Without one, an error
             can mean that the training exists although its response was lost.
-        :raises InvalidDefinition: with all wrong fields; nothing was sent.
+        :raises InvalidDefinition: with all wrong fields, or with the keys that the service does not know; nothing was
+            sent.
         :raises Conflict: the key was used for another definition.
         """
         from airflow_dlaas.client import calls
+        from airflow_dlaas.client.require_known_keys import require_known_keys
         from airflow_dlaas.contract.definition import TrainingDefinition
 
         if not isinstance(definition, TrainingDefinition):
             definition = TrainingDefinition.parse(definition)
+        require_known_keys(self.client, definition)
         return self.client.send(calls.create_training(definition, idempotency_key=idempotency_key))
 
     def get_training(self, training_id: str) -> Training:

@@ -14,7 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_dlaas.contract.curves import metric_label, series_of_final_values
-from airflow_dlaas.contract.hyperparameters import parse_hyperparameters
+from airflow_dlaas.contract.hyperparameter_values import format_hyperparameter
+from airflow_dlaas.contract.hyperparameters import shown_hyperparameters
 from airflow_dlaas.exceptions import NotConfigured
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ RUN_STATUSES = {"completed": "FINISHED", "error": "FAILED", "canceled": "KILLED"
 """The final states of a training, and MLflow's names for them."""
 
 _MAX_BATCH_SIZE = 1000  # metrics that MLflow accepts in one request
+_MAX_PARAMS = 100  # parameters that it accepts in one request
 _INVALID_NAME_CHARS = re.compile(r"[^\w./ :-]", re.ASCII)
 _URL_CREDENTIALS = re.compile(r"(?<=://)\S*@")
 
@@ -113,8 +115,12 @@ def _create_run(
         run_name=model.name,
     )
     run_id = str(run.info.run_id)
-    values = parse_hyperparameters(model.execution.command)
-    client.log_batch(run_id, params=[Param(_sanitize_name(name), value) for name, value in values.items()])
+    values = {
+        _sanitize_name(name): format_hyperparameter(value)
+        for name, value in shown_hyperparameters(model.execution).items()
+    }
+    for params in _batches((Param(name, value) for name, value in values.items()), _MAX_PARAMS):
+        client.log_batch(run_id, params=params)
     for batch in _batches(_iter_metrics(training, curves), _MAX_BATCH_SIZE):
         client.log_batch(run_id, metrics=batch)
     ended = _epoch_milliseconds(status.finished_at or status.current_at)

@@ -5,26 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.links.lazy_links import LazyLinks
+from airflow_dlaas.operators.training_definition import TrainingDefinitionOperator
 from airflow_dlaas.operators.training_management import CancelTrainingOperator, DeleteTrainingOperator
-from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
-from airflow_dlaas.parameters.checks import (
-    ParameterCheck,
-    optional,
-    require_bool,
-    require_definition,
-    require_dict_list,
-    require_duration,
-    require_text,
-)
+from airflow_dlaas.parameters.checks import ParameterCheck, optional, require_bool, require_duration, require_text
 
 if TYPE_CHECKING:
-    import jinja2
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context
 
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.task_runs.task_training import PreparedTraining, TaskRun, TaskTraining
@@ -32,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CancelTrainingOperator", "DeleteTrainingOperator", "SubmitTrainingOperator", "TrainModelOperator"]
 
 
-class SubmitTrainingOperator(CheckedOperator):
+class SubmitTrainingOperator(TrainingDefinitionOperator):
     r"""
     Submit a training definition without waiting for the training; `TrainingSensor` waits for its end.
 
@@ -49,42 +39,38 @@ class SubmitTrainingOperator(CheckedOperator):
     :param metric_definitions: how metrics are read from the log, instead of the patterns that the service tries by
         default: ``[{"name": "validation/loss", "regex": r"eval: ([\d.]+)"}]``. The first group is the value, a group
         named ``step`` the iteration. They replace the definition's own. (templated)
+    :param hyperparameters: numbers, texts, True or False by name, for the command: variables ``HP_…`` and the file
+        ``hyperparameters.json``. They are merged by name with those of the definition; None removes one. A template
+        gives a text, a value of another task keeps its type. (templated)
+    :param environment: texts by the name of an environment variable of the command, merged like hyperparameters.
+        (templated)
+    :param secrets: references by the name of a secret variable of the command, ``"conn:hf_default/password"`` or
+        ``"var:NAME"``, merged like hyperparameters. The value is read when the training is submitted. (templated)
+    :param training_resources: GPUs, CPUs and memory, ``{"gpus": 4, "memory": "64GiB"}``, instead of the size or the
+        resources of the definition. (templated)
+    :param time_limit: the time that the command may take, as `timedelta` or in seconds, instead of the definition's;
+        then the service stops it, and the training fails. (templated)
     :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("definition", "definition_location", "metric_definitions", "dlaas_conn_id")
-    template_ext: Sequence[str] = (".json",)
+    template_fields: Sequence[str] = (*TrainingDefinitionOperator.template_fields, "dlaas_conn_id")
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
-        "definition": require_definition,
-        "definition_location": optional(require_text),
+        **TrainingDefinitionOperator.parameters,
         "retry_failed": require_bool,
-        "metric_definitions": optional(require_dict_list),
         "dlaas_conn_id": require_text,
     }
-    template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
     ui_color = "#e8defa"
     operator_extra_links = LazyLinks("TrainingLink", "TensorBoardLink")
     _acknowledges = False
     """Whether the task's success is recorded at the service."""
     tensorboard_page_url: str | None = None
     """The page of the site's TensorBoard for this task's training; known after the training has ended."""
-    definition: Mapping[str, Any] | str
 
     def __init__(
-        self,
-        *,
-        definition: Mapping[str, Any] | str | PurePath | ObjectStoragePath,
-        definition_location: str | None = None,
-        retry_failed: bool = True,
-        metric_definitions: Sequence[Mapping[str, str]] | None = None,
-        dlaas_conn_id: str = DlaasHook.default_conn_name,
-        **kwargs: Any,
+        self, *, retry_failed: bool = True, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.definition = definition  # type: ignore[assignment]  # the check converts a path to a string
-        self.definition_location = definition_location
         self.retry_failed = retry_failed
-        self.metric_definitions = metric_definitions
         self.dlaas_conn_id = dlaas_conn_id
         self._task_training: TaskTraining | None = None
         self.check_parameters()
@@ -102,60 +88,6 @@ class SubmitTrainingOperator(CheckedOperator):
         if self._task_training is not None:
             self._task_training.cancel()
 
-    @classmethod
-    def check_combination(cls, given: Mapping[str, Any]) -> None:
-        """
-        Check the parts of the definition that are known.
-
-        :raises InvalidDefinition: with all wrong fields.
-        """
-        from airflow_dlaas.task_runs.definition import (
-            parse_definition,
-            require_valid_definition,
-            with_metric_definitions,
-        )
-        from airflow_dlaas.task_runs.definition_file import is_file_path
-
-        definition, metrics = given["definition"], given["metric_definitions"]
-        if definition is UNKNOWN or is_file_path(definition):
-            return
-        document = with_metric_definitions(parse_definition(definition), None if metrics is UNKNOWN else metrics)
-        require_valid_definition(document, has_location=given["definition_location"] is not None)
-
-    def resolve_template_files(self) -> None:
-        """
-        Replace the path of a definition file with the file's content, if it can be read when the DAG is parsed.
-
-        :raises InvalidDefinition: with all wrong fields of the parts that are known.
-        """
-        from airflow_dlaas.task_runs.definition_file import is_file_path, parse_json_object, read_at_parse
-
-        if is_file_path(self.definition):
-            text = read_at_parse(str(self.definition), self.get_template_env())
-            if text is not None:
-                self.definition = text
-                document = parse_json_object(text)
-                if document:  # None if templates outside of its strings must be rendered first
-                    own = {name: getattr(self, name) for name in SubmitTrainingOperator.parameters}
-                    self.normalize_parameters(self.task_id, {**own, "definition": document}, dag=self.get_dag())
-        self.prepare_template()
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
-    ) -> None:
-        from airflow_dlaas.task_runs.definition_file import is_file_path, read_at_runtime
-
-        # A path that a mapped task has received from another task is not read: only the author names files.
-        if (
-            parent is self
-            and is_file_path(self.definition)
-            and id(self.definition) not in self.unrendered_ids(seen_oids)
-        ):
-            self.definition = read_at_runtime(
-                str(self.definition), jinja_env, lambda name: str(self.render_template(name, context, jinja_env))
-            )
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-
     def _prepare_training(self, context: Context) -> PreparedTraining:
         """Find the training that belongs to this try."""
         from airflow_dlaas.links.training import push_training_link
@@ -166,7 +98,7 @@ class SubmitTrainingOperator(CheckedOperator):
             self.definition,
             self.definition_location,
             retry_failed=self.retry_failed,
-            metric_definitions=self.metric_definitions,
+            parts=self.definition_parts,
             acknowledges=self._acknowledges,
         )
         # Kept for `on_kill`, which interrupts any code and must not request connections from Airflow then.
@@ -183,12 +115,13 @@ class TrainModelOperator(SubmitTrainingOperator):
     """
     Submit a training definition and wait until the training has completed.
 
-    Returns the training's id. The XCom ``metrics`` has the final value of each metric, and so have the events of the
-    task's outlet assets. The log and the states of the training appear in the task's log while it runs, deferred or
-    not. The end of the task (a user ends or clears it or deletes its run, or its timeout passes) cancels the training;
-    the loss of the worker or the triggerer does not: the next one continues to wait. After a clear, a task that had
-    succeeded trains again. A task that had not succeeded, although its training completed, reuses that training if the
-    definition is the same and the results exist. Parameters are those of `SubmitTrainingOperator`, and:
+    Returns the training's id. The XComs ``metrics`` and ``hyperparameters`` have the final value of each metric and the
+    hyperparameters of the definition, and so have the events of the task's outlet assets. The log and the states of the
+    training appear in the task's log while it runs, deferred or not. The end of the task (a user ends or clears it or
+    deletes its run, or its timeout passes) cancels the training; the loss of the worker or the triggerer does not: the
+    next one continues to wait. After a clear, a task that had succeeded trains again. A task that had not succeeded,
+    although its training completed, reuses that training if the definition is the same and the results exist.
+    Parameters are those of `SubmitTrainingOperator`, and:
 
     :param timeout: the time that the training may take from its submission, as `timedelta` or in seconds; after that,
         it is canceled and the task fails. The default is the task's `execution_timeout`; without one there is no limit.
@@ -286,7 +219,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         """Record the outcome of the training and return its id; cancel it after any error but its own end."""
         from airflow_dlaas.contract.outcome import describe_results_location, raise_for_state
         from airflow_dlaas.exceptions import TrainingEnded
-        from airflow_dlaas.task_runs.summary import METRICS_XCOM_KEY
+        from airflow_dlaas.task_runs.summary import HYPERPARAMETERS_XCOM_KEY, METRICS_XCOM_KEY
 
         try:
             training = raise_for_state(get_training())
@@ -297,8 +230,12 @@ class TrainModelOperator(SubmitTrainingOperator):
                 task_training.cancel()
             raise
         metrics = self._record_outcome(task_training, training)
-        task_training.task_run.context["ti"].xcom_push(key=METRICS_XCOM_KEY, value=metrics)
-        self._update_outlet_events(task_training.task_run.context, training, metrics)
+        execution = training.entity.model_definition.execution
+        context, hyperparameters = task_training.task_run.context, dict(execution.hyperparameters or {})
+        context["ti"].xcom_push(key=METRICS_XCOM_KEY, value=metrics)
+        context["ti"].xcom_push(key=HYPERPARAMETERS_XCOM_KEY, value=hyperparameters)
+        result = {"training_id": training.id, "metrics": metrics, "hyperparameters": hyperparameters}
+        self._update_outlet_events(context, result)
         if location := describe_results_location(training):
             self.log.info("The results of training %s are %s", training.id, location)
         else:
@@ -318,11 +255,10 @@ class TrainModelOperator(SubmitTrainingOperator):
             task_training.log_to_mlflow(training, self.mlflow_experiment)
         return metrics
 
-    def _update_outlet_events(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
-        """Add the training's id and its metrics to the events of the task's outlet assets."""
+    def _update_outlet_events(self, context: Context, result: Mapping[str, Any]) -> None:
+        """Add *result* to the events of the task's outlet assets."""
         from airflow.sdk import Asset
 
-        extra: dict[str, Any] = {"training_id": training.id, "metrics": dict(metrics)}
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(extra)
+                context["outlet_events"][outlet].extra.update(result)

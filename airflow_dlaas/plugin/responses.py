@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_dlaas._util.secret_names import is_secret_name
 from airflow_dlaas.contract.curves import Curves, metric_label
-from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
+from airflow_dlaas.contract.hyperparameter_values import format_hyperparameter
+from airflow_dlaas.contract.hyperparameters import redact_secrets, shown_hyperparameters
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.contract.usage_history import UsageHistory
 from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_page_url
@@ -70,7 +71,9 @@ def _list_item_fields(ref: TaskInstanceRef, conn_id: str, training: Training, so
         ),
         "note": status.note or "",
         "tags": list(status.tags or ()),
-        "parameters": parse_hyperparameters(model.execution.command),
+        "parameters": {
+            name: format_hyperparameter(one) for name, one in shown_hyperparameters(model.execution).items()
+        },
         "source": source,
     }
 

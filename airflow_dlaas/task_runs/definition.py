@@ -8,7 +8,7 @@ that no rendered template, XCom or log contains a secret. Both are inserted when
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.contract.task_tag import TaskTag, with_task_tag
@@ -41,7 +41,9 @@ def require_valid_definition(document: Mapping[str, Any], *, has_location: bool)
     problems: list[str] = []
     try:
         complete = _resolve_connections(
-            with_placeholders(document), lambda _: placeholder, location=LOCATION_PLACEHOLDER if has_location else None
+            _with_known_hyperparameters(with_placeholders(document)),
+            lambda _: placeholder,
+            location=LOCATION_PLACEHOLDER if has_location else None,
         )
         TrainingDefinition.model_validate(complete)
     except InvalidDefinition as error:
@@ -76,13 +78,6 @@ def build_definition(
         location=location,
     )
     return TrainingDefinition.parse(complete)
-
-
-def with_metric_definitions(
-    document: Mapping[str, Any], metric_definitions: Sequence[Mapping[str, str]] | None
-) -> Mapping[str, Any]:
-    """Return *document* with *metric_definitions*, if these are given separately."""
-    return document if metric_definitions is None else {**document, "metric_definitions": list(metric_definitions)}
 
 
 def with_task_description(document: Mapping[str, Any], tag: TaskTag) -> Mapping[str, Any]:
@@ -125,6 +120,22 @@ def parse_definition(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
         raise InvalidDefinition(["(the whole): must be a JSON object"])
     return document
+
+
+def _with_known_hyperparameters(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return *document* with a text for each hyperparameter that comes from another task: all are validated at once."""
+    model = document.get("model_definition")
+    execution = model.get("execution") if isinstance(model, Mapping) else None
+    values = execution.get("hyperparameters") if isinstance(execution, Mapping) else None
+    if not (
+        isinstance(model, Mapping)
+        and isinstance(execution, Mapping)
+        and isinstance(values, Mapping)
+        and any(is_runtime_value(one) for one in values.values())
+    ):
+        return document
+    known = {name: "later" if is_runtime_value(one) else one for name, one in values.items()}
+    return {**document, "model_definition": {**model, "execution": {**execution, "hyperparameters": known}}}
 
 
 def _resolve_connections(

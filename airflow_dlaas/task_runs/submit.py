@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.client import calls
+from airflow_dlaas.client.require_known_keys import require_known_keys
 from airflow_dlaas.exceptions import Conflict, DlaasError, RateLimited
 from airflow_dlaas.task_runs.cancel import try_cancel_training
 from airflow_dlaas.task_runs.run_key import RunKey, with_run_key
@@ -37,8 +38,10 @@ def submit_training(
     Create the training with *run_key*, or return the one that exists.
 
     :param since: the earliest time at which it can have been submitted.
+    :raises InvalidDefinition: the service does not know a key of the definition; nothing was sent.
     :raises ServiceError: it was not created, or that is unknown; another call with the same key creates no second one.
     """
+    require_known_keys(client, definition)
     if definition.metric_definitions and not client.extensions.metric_definitions:
         logger.warning(
             "The service does not support metric definitions; it reads metrics from the log by its own patterns, if any"

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.contract.curves import metric_label, series_of_final_values
-from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
+from airflow_dlaas.contract.hyperparameters import redact_secrets, shown_hyperparameters
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.curves import Curves
@@ -22,6 +22,9 @@ SUMMARY_XCOM_KEY = "dlaas_summary"
 
 METRICS_XCOM_KEY = "metrics"
 """The XCom with the final value of each metric."""
+
+HYPERPARAMETERS_XCOM_KEY = "hyperparameters"
+"""The XCom with the hyperparameters of the training's definition, with their types."""
 
 MAX_SUMMARY_POINTS = 100
 """Maximum number of points of a curve in the summary."""
@@ -52,9 +55,13 @@ def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id:
             for one in kept
         ]
         summarized_curves = {"version": curves.version, "series": series, "complete": True}
-    command = training.entity.model_definition.execution.command
+    execution = training.entity.model_definition.execution
+    parameters = shown_hyperparameters(execution)
     document = training.model_dump(mode="json", exclude_none=True)
-    document["entity"]["model_definition"]["execution"]["command"] = redact_secrets(command)[:MAX_COMMAND_LENGTH]
+    shown = document["entity"]["model_definition"]["execution"]
+    shown["command"] = redact_secrets(execution.command)[:MAX_COMMAND_LENGTH]
+    if execution.hyperparameters:
+        shown["hyperparameters"] = {name: parameters[name] for name in execution.hyperparameters}
     for metric in document["entity"]["status"].get("metrics", ()):
         for value in metric["values"]:
             value["value"] = _json_number(value["value"])
@@ -62,7 +69,7 @@ def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id:
         "connection": dlaas_conn_id,
         "training": document,
         "curves": summarized_curves,
-        "parameters": parse_hyperparameters(command),
+        "parameters": parameters,
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.task_tag import TaskTag
+from airflow_dlaas.client.require_known_keys import require_known_keys
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.hooks.dlaas import make_client
 from airflow_dlaas.hooks.swift import SwiftHook
@@ -20,9 +21,9 @@ from airflow_dlaas.task_runs.definition import (
     build_definition,
     parse_definition,
     results_conn_id,
-    with_metric_definitions,
     with_task_description,
 )
+from airflow_dlaas.task_runs.definition_parts import with_parts
 from airflow_dlaas.task_runs.reuse import acknowledge_success, is_reusable
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, TaskTry, earliest_submission
 from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve
@@ -68,7 +69,8 @@ class TrainingRequest:
     """The experiment version, if it is named beside the definition."""
     retry_failed: bool
     """Whether a new try trains again after a training that failed or was canceled."""
-    metric_definitions: Sequence[Mapping[str, str]] | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters of the operator that are merged into the definition, by name."""
     acknowledges: bool = False
     """
     Whether the task acknowledges the training with which it succeeds. Only such a task reuses the completed training of
@@ -178,7 +180,7 @@ class PreparedTraining(TaskTraining):
         :raises InvalidDefinition: with all wrong fields; nothing has been changed then.
         """
         context, logger = task_run.context, task_run.logger
-        document = with_metric_definitions(parse_definition(request.document), request.metric_definitions)
+        document = with_parts(parse_definition(request.document), request.parts)
         tag = TaskTag(context["ti"].dag_id, context["ti"].task_id)
         document = with_task_description(document, tag)
         definition = build_definition(
@@ -202,6 +204,8 @@ class PreparedTraining(TaskTraining):
                 v1_key=RunKey.from_context_v1(context),
             )
             resolved = fetch_and_resolve(client, search, logger, can_reuse if acknowledges else None)
+            if resolved.existing is None:  # an existing one came from a service that knew the keys
+                require_known_keys(client, definition)
         prepared = cls(task_run, resolved.run_key, document, definition, resolved.existing)
         prepared._push_xcom()
         return prepared

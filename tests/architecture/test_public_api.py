@@ -33,6 +33,7 @@ INTERNAL_MODULES = {
     "hooks.connection_url",
     "hooks.connections",
     "hooks.sources",
+    "operators.training_definition",
     "sensors.deferrable",
 }
 

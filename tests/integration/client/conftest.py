@@ -39,7 +39,7 @@ def training(id: str = "training-a", state: str = "running", **status: Any) -> d
     }
 
 
-def instance(**extensions: bool) -> dict[str, Any]:
+def instance(**extensions: Any) -> dict[str, Any]:
     return {
         "metadata": {"guid": "default", "url": "/x", "created_at": TIME, "modified_at": TIME},
         "entity": {"extensions": extensions},

@@ -90,12 +90,18 @@ def test_completed_and_failed_trainings_are_logged_in_mlflow(
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     with suppress(TrainingFailed):
-        task(f"echo 'step 3 loss= 0.5'; {command}", mlflow_experiment="digits").execute(task_instance.context())
+        operator = task(
+            f"echo 'step 3 loss= 0.5'; {command} # --lr ${{HP_lr}} --epochs 3",
+            hyperparameters={"lr": 0.1, "amp": True},
+            mlflow_experiment="digits",
+        )
+        operator.execute(task_instance.context())
     from mlflow.tracking import MlflowClient
 
     [run] = MlflowClient().search_runs([MlflowClient().get_experiment_by_name("digits").experiment_id])
     assert run.info.status == ("FINISHED" if command == "true" else "FAILED")
     assert run.data.metrics == {"loss": 0.5}
+    assert run.data.params == {"lr": "0.1", "amp": "true", "epochs": "3"}
     assert run.data.tags["airflow.task_id"] == "train"
 
 
@@ -108,6 +114,19 @@ def test_metric_definitions_of_a_task_are_used(task: Any, task_instance: FakeTas
     assert task_instance.xcoms["metrics"] == {"validation/gap": 0.25}
     [series] = task_instance.xcoms["dlaas_summary"]["curves"]["series"]
     assert series["points"][0][:2] == [40, 0.25]
+
+
+def test_hyperparameters_of_a_task_reach_the_command_and_an_xcom(task: Any, task_instance: FakeTaskInstance) -> None:
+    operator = task(
+        "echo iteration 1, loss= $HP_lr; test $GREETING = hello",
+        hyperparameters={"lr": 0.25, "name": "adam", "decay": None},
+        environment={"GREETING": "hello"},
+    )
+    operator.definition["model_definition"]["execution"]["hyperparameters"] = {"lr": 9, "decay": 1, "epochs": 3}
+    operator.execute(task_instance.context())
+    assert task_instance.xcoms["metrics"] == {"loss": 0.25}
+    assert task_instance.xcoms["hyperparameters"] == {"lr": 0.25, "epochs": 3, "name": "adam"}
+    assert task_instance.xcoms["dlaas_summary"]["parameters"]["lr"] == 0.25
 
 
 def test_an_invalid_regex_submits_nothing(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from airflow_dlaas.contract.curves import Curves, Series
-from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
+from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets, shown_hyperparameters
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.task_runs.summary import MAX_SUMMARY_CURVES, final_metrics, summarize_training
 from tests.builders import a_training
@@ -41,6 +41,29 @@ def test_the_value_of_a_secret_option_is_masked() -> None:
         "password": "***",
         "tokens": "***",
     }
+
+
+def training_with(command: str, **hyperparameters: object) -> Training:
+    document = a_training().model_dump(mode="json", exclude_none=True)
+    document["entity"]["model_definition"]["execution"] |= {"command": command, "hyperparameters": hyperparameters}
+    return Training.model_validate(document)
+
+
+def test_hyperparameters_of_the_definition_come_before_the_options_of_the_command() -> None:
+    command = "python3 a.py --lr 9 --rate ${HP_lr} --decay=$HP_LR --epochs 3"
+    execution = training_with(command, lr=0.1, amp=True).entity.model_definition.execution
+    assert list(shown_hyperparameters(execution).items()) == [("lr", 0.1), ("amp", True), ("epochs", "3")]
+    alone = training_with("a --home $HOME --rate ${HP_lr}").entity.model_definition.execution
+    assert shown_hyperparameters(alone) == {"home": "$HOME", "rate": "${HP_lr}"}
+
+
+def test_summary_has_hyperparameters_without_long_texts_and_secrets() -> None:
+    training = training_with("true", max_tokens=512, api_key="s3cret", text="x" * 8000, lr=0.1)
+    kept = summarize_training(training, None, "c")
+    assert kept["parameters"] == {"max_tokens": 512, "api_key": "***", "text": "x" * 200, "lr": 0.1}
+    assert "s3cret" not in json.dumps(kept)
+    assert len(json.dumps(kept)) < 4000
+    Training.model_validate(kept["training"])
 
 
 def test_a_summary_is_small_plain_data_and_is_parsed_as_a_training() -> None:

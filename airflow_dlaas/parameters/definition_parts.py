@@ -1,0 +1,137 @@
+"""
+Checks of the parameters that hold a part of a training definition: hyperparameters, variables, resources, time limit.
+
+A name is checked when the DAG is parsed, also if its value is a template or comes from another task. No I/O; imports
+nothing of Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from airflow_dlaas.parameters.checks import (
+    CheckStage,
+    InvalidValue,
+    ParameterCheck,
+    format_value,
+    optional,
+    require_dict_list,
+    require_duration,
+)
+
+NUMBERS_OF_RESOURCES: Mapping[str, Callable[[str], float]] = {"gpus": int, "cpus": float}
+"""The resources that are numbers, and how a number is read from the text of a rendered template."""
+
+SECRET_REFERENCES = ("conn:", "var:")
+"""The beginnings of a reference to a secret: a field of an Airflow connection, or an Airflow variable."""
+
+
+def require_hyperparameters(value: Any, stage: CheckStage) -> Mapping[str, Any]:
+    """
+    Require a dict of numbers, texts, true, false, and None, which removes a hyperparameter of the definition.
+
+    A template renders to a text, and stays one; a value from another task keeps its type.
+    """
+    from airflow_dlaas.contract.hyperparameter_values import require_hyperparameters as require
+
+    mapping = _require_mapping(value)
+    _raise_invalid_value(lambda: require(_without_unresolved(mapping, stage, placeholder="")))
+    return mapping
+
+
+def require_environment(value: Any, stage: CheckStage) -> Mapping[str, Any]:
+    """Require a dict of texts by the names of variables; None removes a variable of the definition."""
+    mapping = _require_variables(value)
+    for name, one in mapping.items():
+        if not (stage.is_unresolved(one) or one is None or isinstance(one, str)):
+            raise InvalidValue(f"[{name!r}] must be a text, not {format_value(one)}")
+    return mapping
+
+
+def require_secret_references(value: Any, stage: CheckStage) -> Mapping[str, Any]:
+    """
+    Require a dict of references by the names of variables; None removes a secret of the definition.
+
+    No message has a value: it may be a secret that was written in place of a reference.
+    """
+    mapping = _require_variables(value)
+    for name, one in mapping.items():
+        if not (
+            stage.is_unresolved(one) or one is None or (isinstance(one, str) and one.startswith(SECRET_REFERENCES))
+        ):
+            raise InvalidValue(
+                f"[{name!r}] must be a reference, 'conn:ID/FIELD' or 'var:NAME': Airflow's pages would show a secret"
+            )
+    return mapping
+
+
+def require_resources(value: Any, stage: CheckStage) -> Mapping[str, Any]:
+    """Require resources as in a definition; a number may be the text of a rendered template."""
+    from pydantic import ValidationError
+
+    from airflow_dlaas.contract.resources import Resources
+    from airflow_dlaas.contract.validation_messages import validation_messages
+
+    mapping = _require_mapping(value)
+    if stage.rendered and any(isinstance(mapping.get(name), str) for name in NUMBERS_OF_RESOURCES):
+        mapping = {name: _read_number(name, one) for name, one in mapping.items()}
+    try:
+        Resources.model_validate(dict(mapping))
+    except ValidationError as error:
+        problems = validation_messages(error, skip_if=stage.is_unresolved)
+        if problems:
+            raise InvalidValue(f"has wrong fields: {'; '.join(problems)}") from None
+    return mapping
+
+
+DEFINITION_PARTS: Mapping[str, ParameterCheck] = {
+    "hyperparameters": optional(require_hyperparameters),
+    "environment": optional(require_environment),
+    "secrets": optional(require_secret_references),
+    "training_resources": optional(require_resources),
+    "time_limit": optional(require_duration),
+    "metric_definitions": optional(require_dict_list),
+}
+"""The parameters that an operator merges into its definition (`airflow_dlaas.task_runs.definition_parts`)."""
+
+
+def _require_mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidValue(f"must be a dict, not {format_value(value)}")
+    for name in value:
+        if not isinstance(name, str):
+            raise InvalidValue(f"must have texts as its keys, not {format_value(name)}")
+    return value
+
+
+def _require_variables(value: Any) -> Mapping[str, Any]:
+    from airflow_dlaas.contract.environment import require_variable_name
+
+    if not isinstance(value, Mapping):  # without the value, which may be a secret
+        raise InvalidValue(f"must be a dict, not a value of type {type(value).__name__}")
+    for name in value:
+        _raise_invalid_value(partial(require_variable_name, name))
+    return value
+
+
+def _without_unresolved(mapping: Mapping[str, Any], stage: CheckStage, *, placeholder: object) -> dict[str, Any]:
+    return {name: placeholder if stage.is_unresolved(one) else one for name, one in mapping.items()}
+
+
+def _raise_invalid_value(check: Callable[[], object]) -> None:
+    """Run a check of `contract`; its error has the end of a sentence about the parameter."""
+    try:
+        check()
+    except ValueError as error:
+        text = str(error)
+        raise InvalidValue(text if text.startswith("must ") else f"has a wrong entry: {text}") from None
+
+
+def _read_number(name: str, value: object) -> object:
+    """Return the number in the text *value* of a resource that is a number; anything else is returned as it is."""
+    try:
+        return NUMBERS_OF_RESOURCES[name](value) if isinstance(value, str) else value
+    except (KeyError, ValueError):
+        return value
