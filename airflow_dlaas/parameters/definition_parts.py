@@ -50,17 +50,16 @@ def require_environment(value: Any, stage: CheckStage) -> Mapping[str, Any]:
     return mapping
 
 
-def require_secret_references(value: Any, stage: CheckStage) -> Mapping[str, Any]:
+def require_secret_references(value: Any, _: CheckStage) -> Mapping[str, Any]:
     """
     Require a dict of references by the names of variables; None removes a secret of the definition.
 
+    A template may be in a reference, but not in its place: the value would be in the rendered template.
     No message has a value: it may be a secret that was written in place of a reference.
     """
     mapping = _require_variables(value)
     for name, one in mapping.items():
-        if not (
-            stage.is_unresolved(one) or one is None or (isinstance(one, str) and one.startswith(SECRET_REFERENCES))
-        ):
+        if one is not None and not (isinstance(one, str) and one.startswith(SECRET_REFERENCES)):
             raise InvalidValue(
                 f"[{name!r}] must be a reference, 'conn:ID/FIELD' or 'var:NAME': Airflow's pages would show a secret"
             )

@@ -117,11 +117,7 @@ def test_metric_definitions_of_a_task_are_used(task: Any, task_instance: FakeTas
 
 
 def test_hyperparameters_of_a_task_reach_the_command_and_an_xcom(task: Any, task_instance: FakeTaskInstance) -> None:
-    operator = task(
-        "echo iteration 1, loss= $HP_lr; test $GREETING = hello",
-        hyperparameters={"lr": 0.25, "name": "adam", "decay": None},
-        environment={"GREETING": "hello"},
-    )
+    operator = task("echo iteration 1, loss= $HP_lr", hyperparameters={"lr": 0.25, "name": "adam", "decay": None})
     operator.definition["model_definition"]["execution"]["hyperparameters"] = {"lr": 9, "decay": 1, "epochs": 3}
     operator.execute(task_instance.context())
     assert task_instance.xcoms["metrics"] == {"loss": 0.25}

@@ -37,6 +37,7 @@ def execution(step: Any) -> dict[str, Any]:
         ({"environment": {"HP_X": "x"}}, "environment .*HP_X: names that begin with HP_"),
         ({"secrets": {"TOKEN": "hunter2-hunter2"}}, r"secrets \['TOKEN'\] must be a reference"),
         ({"secrets": "hunter2-hunter2"}, "secrets must be a dict"),
+        ({"secrets": {"TOKEN": "{{ conn.hf.password }}"}}, r"secrets \['TOKEN'\] must be a reference"),
         ({"training_resources": {"gpus": -1}}, "training_resources has wrong fields: gpus: must be at least 0"),
         ({"training_resources": {"memory": "much"}}, "training_resources has wrong fields: memory: must be a number"),
         ({"training_resources": {"gpu": 1}}, "training_resources has wrong fields: gpu: is not a key"),
@@ -65,7 +66,7 @@ def test_values_of_templates_and_of_other_tasks_are_accepted_at_parse() -> None:
         operator(
             hyperparameters={"lr": other, "seed": "{{ params.seed }}"},
             environment={"A": other, "B": "{{ ds }}"},
-            secrets={"T": "conn:{{ params.conn }}/password", "U": other},
+            secrets={"T": "conn:{{ params.conn }}/password"},
             training_resources={"gpus": "{{ params.gpus }}", "memory": other},
             time_limit="{{ params.hours * 3600 }}",
         )

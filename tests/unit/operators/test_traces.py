@@ -8,7 +8,6 @@ from airflow.sdk import Asset
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from airflow_dlaas.operators.training import TrainModelOperator
-from tests.builders import a_training
 
 DEFINITION = {
     "model_definition": {
@@ -21,11 +20,12 @@ DEFINITION = {
 }
 
 
-def test_outlet_events_get_training_id_and_metrics() -> None:
+def test_outlet_events_get_the_result_beside_what_they_have() -> None:
     asset = Asset("swift://c@models")
     operator = TrainModelOperator(task_id="train", definition=DEFINITION, outlets=[asset])
     events = OutletEventAccessors()
     events[asset].extra["other"] = 1
     context: Any = {"outlet_events": events}
-    operator._update_outlet_events(context, a_training(), {"validation/accuracy": 0.97})
-    assert events[asset].extra == {"other": 1, "training_id": a_training().id, "metrics": {"validation/accuracy": 0.97}}
+    result = {"training_id": "training-1", "metrics": {"validation/accuracy": 0.97}, "hyperparameters": {"lr": 0.1}}
+    operator._update_outlet_events(context, result)
+    assert events[asset].extra == {"other": 1, **result}

@@ -77,6 +77,16 @@ def test_default_results_that_the_service_adds_are_not_compared() -> None:
     assert definition_mismatch(echoed, definition(training_results=None)) is None
 
 
+def test_changed_hyperparameter_is_another_definition() -> None:
+    def with_rate(rate: float) -> dict[str, Any]:
+        execution = {**SENT["model_definition"]["execution"], "hyperparameters": {"lr": rate}}
+        return {**SENT["model_definition"], "execution": execution}
+
+    echoed = echo() | {"model_definition": with_rate(0.1)}
+    assert definition_mismatch(echoed, definition(model_definition=with_rate(0.1))) is None
+    assert definition_mismatch(echoed, definition(model_definition=with_rate(0.01))) == "the definition has changed"
+
+
 def test_passwords_are_not_compared() -> None:
     renewed = copy.deepcopy(SENT["training_data"])
     renewed[0]["connection"]["password"] = "another"
