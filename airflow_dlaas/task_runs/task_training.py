@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.client.require_known_keys import require_known_keys
+from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.hooks.dlaas import make_client
 from airflow_dlaas.hooks.swift import SwiftHook
