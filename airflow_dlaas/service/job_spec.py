@@ -10,6 +10,7 @@ from pydantic import Field
 from airflow_dlaas.contract.base import ApiModel
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
+from airflow_dlaas.service.package_settings import PackageSettings
 
 IsolationMode = Literal["auto", "bubblewrap", "none"]
 """
@@ -78,3 +79,5 @@ class JobSpec(ApiModel):
     """Bytes of the command's output that are kept."""
     object_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that the learner may call; a spec.json of an earlier release names none."""
+    packages: PackageSettings = PackageSettings()
+    """Where packages that the code requires come from, without credentials."""

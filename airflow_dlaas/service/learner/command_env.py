@@ -72,6 +72,7 @@ def command_environment(
         variables["LD_LIBRARY_PATH"] = _join_paths(provision.library_path)
     return {
         **spec.runtime.env,
+        **provision.variables,
         **REPLACEABLE_VARIABLES,
         **(execution.environment or {}),
         **secret_variables(execution),

@@ -42,6 +42,7 @@ from airflow_dlaas.service.learner.job_result import (
 from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
+from airflow_dlaas.service.learner.prepare_packages import PackagePreparation, hold_runtime
 from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
 from airflow_dlaas.service.learner.run_command import CommandRun
 from airflow_dlaas.service.learner.secret_mask import SecretMask
@@ -108,12 +109,15 @@ class JobLifecycle:
     log: LogWriter
     entered_phases: list[PhaseTime] = field(default_factory=list)
     """The phases that the job has entered, oldest first; the last one is the current phase."""
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """The environments in use; they are released when the stages have ended."""
 
     def run(self) -> JobResult:
         """Run the stages and store the results; return how the job ended."""
         self.log.write_message(command_env.log_header(self.spec, str(self.isolation)))
         try:
-            ending = self.run_stages()
+            with self.held:
+                ending = self.run_stages()
         except StageError as error:
             ending = JobResult(TrainingState.ERROR, code=error.code, reason=error.reason)
         except Canceled:
@@ -136,10 +140,11 @@ class JobLifecycle:
             self.isolation.require_requested(self.spec)
             self.isolation.require_for_secrets(self.spec, self.definition.model_definition.execution)
             provision = self.provision_runtime()
-        self.set_phase(Phase.LOADING)
         with stage_errors("S301"):
             code_logger = self.logger("load-model.log")
             self.waker.run_in_thread(lambda: load_inputs.unpack_code(self.spec, code, code_logger))
+        provision = self.prepare_packages(provision)
+        self.set_phase(Phase.LOADING)
         with stage_errors("S302"):
             data_logger = self.logger("load-data.log")
             self.waker.run_in_thread(
@@ -204,16 +209,27 @@ class JobLifecycle:
     def provision_runtime(self) -> RuntimePaths:
         """Provide the runtime; if its environment is made first, the command's log shows the progress."""
         runtime, environments = self.spec.runtime, self.spec.environments
+        hold_runtime(self.spec, self.held)
         if runtime.kind == "uv" and not uv.has_environment(runtime, environments):
+            self.set_preparing()
+        return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, self.log_preparation))
+
+    def prepare_packages(self, provision: RuntimePaths) -> RuntimePaths:
+        """Provide the packages that the code requires, and an environment for ``pip install`` in the command."""
+        sandboxed = self.isolation.mode == "bubblewrap"
+        packages = PackagePreparation(self.job, self.spec, self.log_preparation, self.set_preparing, sandboxed)
+        return self.waker.run_in_thread(lambda: packages.prepare(provision, self.held))
+
+    def log_preparation(self, line: str) -> None:
+        """Write a line of progress into prepare.log and, unless it is a detail, into the command's log."""
+        self.logger("prepare.log").info("%s", line)
+        if not line.startswith(" + "):
+            self.log.write_message(line.strip())
+
+    def set_preparing(self) -> None:
+        """Enter the phase in which environments are made, once."""
+        if not self.entered_phases:
             self.set_phase(Phase.PREPARING)
-        logger = self.logger("prepare.log")
-
-        def log_progress(line: str) -> None:
-            logger.info("%s", line)
-            if not line.startswith(" + "):
-                self.log.write_message(line.strip())
-
-        return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, log_progress))
 
     def store_outputs(self, result: JobResult) -> JobResult:
         """

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, ProcessIdentity, read_job_file
 from airflow_dlaas.service.job_spec import JobSpec
+from airflow_dlaas.service.package_settings import INDEX_PASSWORD_VARIABLE, INDEX_USER_VARIABLE
 from airflow_dlaas.service.process.process_info import (
     identify,
     is_alive,
@@ -48,6 +49,8 @@ INHERITED_VARIABLES = (
     "XDG_CACHE_HOME",
     "XDG_CONFIG_HOME",
     "PYTHONPATH",
+    INDEX_USER_VARIABLE,
+    INDEX_PASSWORD_VARIABLE,
 )
 """Environment variables that a learner inherits from the service. Its command inherits none of them."""
 
@@ -199,7 +202,7 @@ def _open_log(path: Path) -> BinaryIO:
 
 
 def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of *environ* that learners inherit: no setting and no secret of the service."""
+    """Return the part of *environ* that learners inherit: of the settings, only the login at the package index."""
     return {
         name: value
         for name, value in environ.items()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
@@ -20,6 +20,8 @@ class RuntimePaths:
     path: tuple[Path, ...] = ()
     python_path: tuple[Path, ...] = ()
     library_path: tuple[Path, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of the command, besides these paths."""
 
 
 def provision_runtime(spec: RuntimeSpec, environments_dir: Path, on_progress: Callable[[str], None]) -> RuntimePaths:

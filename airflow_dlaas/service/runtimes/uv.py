@@ -121,7 +121,7 @@ def _create_environment(
     on_progress(f"Making the environment for {spec.provides}; this happens once")
 
     def run(*arguments: str) -> list[str] | None:
-        return _run_uv([uv, *arguments], uv_environ, on_progress, lock_fd)
+        return run_uv([uv, *arguments], uv_environ, on_progress, (lock_fd,))
 
     # Relocatable: the programs in the environment must work after the rename.
     error_lines = run("venv", "--no-project", "--relocatable", "--python", spec.python or sys.executable, str(temp_dir))
@@ -155,21 +155,32 @@ def install_attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
         yield spec.otherwise
 
 
-def _run_uv(
-    command: Sequence[str], uv_environ: Mapping[str, str], on_progress: Callable[[str], None], lock_fd: int
+def run_uv(
+    command: Sequence[str],
+    uv_environ: Mapping[str, str],
+    on_progress: Callable[[str], None],
+    lock_fds: Sequence[int] = (),
+    *,
+    workdir: Path | None = None,
+    max_lines: int = MAX_ERROR_LINES,
 ) -> list[str] | None:
-    """Run uv and pass its output to *on_progress*; return None if it succeeded, or else its last lines."""
+    """
+    Run uv and pass its output to *on_progress*; return None if it succeeded, or else its last lines.
+
+    :param lock_fds: descriptors of locks that uv keeps until it ends, also if this process is killed.
+    :param max_lines: the number of lines that are returned at most.
+    """
     try:
         process = subprocess.Popen(
             command,
             env=dict(uv_environ),
+            cwd=workdir,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            # If this process is killed, uv keeps the lock until it ends too.
-            pass_fds=(lock_fd,),
+            pass_fds=lock_fds,
         )
     except OSError as error:
         return [f"uv could not be started: {error}"]
@@ -178,7 +189,7 @@ def _run_uv(
         for text in process.stdout or ():
             if text.strip():
                 on_progress(text.rstrip())
-                last = [*last, text.rstrip()][-MAX_ERROR_LINES:]
+                last = [*last, text.rstrip()][-max_lines:]
     return None if process.returncode == 0 else last
 
 
