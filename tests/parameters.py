@@ -116,6 +116,8 @@ ROWS = {
         "exclude": "patterns or nothing",
         "allow_nested": "flag",
         "allow_secrets": "patterns or nothing",
+        "nested": "flag",
+        "requirements": "patterns or nothing",
     },
     "CreateExperimentOperator": {
         "name": "text",
@@ -124,6 +126,7 @@ ROWS = {
         "description": "any text",
         "author": "text or nothing",
         "reuse": "flag",
+        "nested": "flag",
         "dlaas_conn_id": "text",
     },
     "DeleteExperimentOperator": {"definition_location": "text", "dlaas_conn_id": "text"},

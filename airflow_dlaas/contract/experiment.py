@@ -27,6 +27,13 @@ class ExperimentDraft(RequestModel):
     author: Author | None = None
     """Our client sends a string; clients of 2017 sent an object with name and e-mail address."""
     training_data_reference: OpaqueJson | None = None
+    nested: bool | None = None
+    """Whether the zips of this experiment may contain folders (an extension); a zip is flat without it."""
+
+    @field_validator("nested")
+    @classmethod
+    def _drop_false(cls, value: bool | None) -> bool | None:
+        return value or None  # the same experiment, written in two ways
 
     @field_validator("framework")
     @classmethod
@@ -53,6 +60,7 @@ class ExperimentEntity(ApiModel):
     framework: Framework
     author: Author | None = None
     training_data_reference: OpaqueJson | None = None
+    nested: bool | None = None
     experiment_version: ExperimentVersion
 
 

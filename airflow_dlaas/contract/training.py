@@ -265,6 +265,8 @@ class Extensions(ApiModel):
     """`GET /v3/models/{id}/usage` returns the resources used over time: see `contract.usage_history`."""
     usage_report: bool = False
     """`GET /v3/usage_report` returns the GPU-hours by user, DAG or state: see `contract.usage_report`."""
+    nested_code: bool = False
+    """An experiment may have ``nested``: its zips may then contain folders."""
     definition_keys: ApiList[str] = ()
     """The additional keys of a definition that the service knows: see `contract.definition_keys`."""
 

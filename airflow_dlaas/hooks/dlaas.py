@@ -252,12 +252,14 @@ class DlaasHook(BaseHook):
 
         A lost response is an error although the experiment may exist: the API has no key for this request.
 
-        :param draft: name, framework and, optionally, description and author.
+        :param draft: name, framework and, optionally, description, author and nested.
         :raises InvalidDefinition: *draft* has wrong fields; nothing was sent.
+        :raises InvalidBundle: *draft* has nested, and the service does not know it; nothing was created.
         """
         from pydantic import ValidationError
 
         from airflow_dlaas.client import calls
+        from airflow_dlaas.client.experiment_checks import require_nested_code
         from airflow_dlaas.contract.experiment import ExperimentDraft
         from airflow_dlaas.contract.validation_messages import validation_messages
         from airflow_dlaas.exceptions import InvalidDefinition
@@ -267,6 +269,7 @@ class DlaasHook(BaseHook):
                 draft = ExperimentDraft.model_validate(draft)
             except ValidationError as error:
                 raise InvalidDefinition(validation_messages(error)) from None
+        require_nested_code(self.client, draft)
         return self.client.send(calls.create_experiment(draft))
 
     def add_experiment_version(self, experiment_id: str) -> Experiment:

@@ -15,6 +15,7 @@ from airflow_dlaas.parameters.checks import (
     require_bool,
     require_location,
     require_patterns,
+    require_requirements,
     require_text,
     require_text_dict,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 class PackageModelOperator(CheckedOperator):
     """
-    Package a folder of model code as a zip without folders, the form that the service requires.
+    Package a folder of model code as a zip: without folders, the form of 2017, or with *nested* as it is.
 
     The same code gives the same bytes. Returns *destination*, for `CreateExperimentOperator`.
 
@@ -39,12 +40,16 @@ class PackageModelOperator(CheckedOperator):
     :param destination: the location of the zip; the worker of the next task must be able to read it. (templated)
     :param include: names and globs of the files to package, a text or a list of texts; all if not given. (templated)
     :param exclude: names and globs of files to leave out, as for *include*. (templated)
-    :param allow_nested: accept folders in the zip; for services that are configured to accept them.
+    :param nested: accept folders in the zip, for code in packages; give it to `CreateExperimentOperator`, too.
+    :param requirements: packages that the code needs, each as a line of a ``requirements.txt``
+        (``["transformers==4.57", "datasets"]``): the zip gets that file. The service installs them on top of the
+        framework. (templated)
+    :param allow_nested: the same as *nested*, for services whose site accepts folders (``DLAAS_ALLOW_NESTED``).
     :param allow_secrets: names and globs of files to package although they look like secrets, as for *include*.
         (templated)
     """
 
-    template_fields: Sequence[str] = ("source", "destination", "include", "exclude", "allow_secrets")
+    template_fields: Sequence[str] = ("source", "destination", "include", "exclude", "allow_secrets", "requirements")
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "source": require_location,
         "destination": require_location,
@@ -52,6 +57,8 @@ class PackageModelOperator(CheckedOperator):
         "exclude": optional(require_patterns),
         "allow_nested": require_bool,
         "allow_secrets": optional(require_patterns),
+        "nested": require_bool,
+        "requirements": optional(require_requirements),
     }
     dag_files: ClassVar[Sequence[str]] = ("source",)
     ui_color = "#d9e8fb"
@@ -68,6 +75,8 @@ class PackageModelOperator(CheckedOperator):
         exclude: Patterns = (),
         allow_nested: bool = False,
         allow_secrets: Patterns = (),
+        nested: bool = False,
+        requirements: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,22 +86,30 @@ class PackageModelOperator(CheckedOperator):
         self.exclude = exclude
         self.allow_nested = allow_nested
         self.allow_secrets = allow_secrets
+        self.nested = nested
+        self.requirements = requirements
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Write the zip; after an `InvalidBundle` the earlier file at *destination* is unchanged."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.packaging import archive
+        from airflow_dlaas.packaging.requirements_file import requirements_file
         from airflow_dlaas.task_runs.locations import fetch_to_local, publish_from_local
 
-        with fetch_to_local(self.find_dag_file("source")) as folder, publish_from_local(self.destination) as file:
+        with (
+            fetch_to_local(self.find_dag_file("source")) as folder,
+            publish_from_local(self.destination) as file,
+            requirements_file(self.requirements) as extra,
+        ):
             archive.pack(
                 folder,
                 target=file,
                 include=self.include,
                 exclude=self.exclude,
-                allow_nested=self.allow_nested,
+                allow_nested=self.nested or self.allow_nested,
                 allow_secrets=self.allow_secrets,
+                extra=extra,
             )
             size = file.stat().st_size
         self.log.info("Packaged %s into %s: %s bytes", self.source, self.destination, f"{size:,}")
@@ -122,6 +139,7 @@ class CreateExperimentOperator(CheckedOperator):
     :param description: free text. (templated)
     :param author: the author of the code. (templated)
     :param reuse: reuse an existing experiment or version; otherwise each run creates an experiment.
+    :param nested: accept folders in the zip; a service that does not know this is refused before anything is created.
     :param dlaas_conn_id: the id of the connection to the service. (templated)
     """
 
@@ -133,6 +151,7 @@ class CreateExperimentOperator(CheckedOperator):
         "description": require_any_text,
         "author": optional(require_text),
         "reuse": require_bool,
+        "nested": require_bool,
         "dlaas_conn_id": require_text,
     }
     ui_color = "#d9e8fb"
@@ -148,6 +167,7 @@ class CreateExperimentOperator(CheckedOperator):
         description: str = "",
         author: str | None = None,
         reuse: bool = True,
+        nested: bool = False,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -158,6 +178,7 @@ class CreateExperimentOperator(CheckedOperator):
         self.description = description
         self.author = author
         self.reuse = reuse
+        self.nested = nested
         self.dlaas_conn_id = dlaas_conn_id
         self.check_parameters()
 
@@ -179,6 +200,7 @@ class CreateExperimentOperator(CheckedOperator):
                     "description": self.description,
                     "framework": self.framework,
                     "author": self.author,
+                    "nested": self.nested,
                 }
             )
         except ValidationError as error:

@@ -27,6 +27,7 @@ from airflow_dlaas.exceptions import HostError, InvalidBundle
 from airflow_dlaas.packaging import entries
 from airflow_dlaas.packaging.file_type import not_zip_reason
 from airflow_dlaas.packaging.files import files_to_pack
+from airflow_dlaas.packaging.requirements_file import add_files
 
 CHUNK_SIZE = 1024**2
 """Bytes read at a time."""
@@ -63,6 +64,7 @@ def pack(
     exclude: Patterns = (),
     allow_nested: bool = False,
     allow_secrets: Patterns = (),
+    extra: Sequence[tuple[str, Path]] = (),
 ) -> bytes: ...
 @overload
 def pack(
@@ -73,6 +75,7 @@ def pack(
     exclude: Patterns = (),
     allow_nested: bool = False,
     allow_secrets: Patterns = (),
+    extra: Sequence[tuple[str, Path]] = (),
 ) -> None: ...
 def pack(
     folder: Path,
@@ -82,6 +85,7 @@ def pack(
     exclude: Patterns = (),
     allow_nested: bool = False,
     allow_secrets: Patterns = (),
+    extra: Sequence[tuple[str, Path]] = (),
 ) -> bytes | None:
     """
     Pack the files of *folder* into the file *target*, which appears complete or not at all; without it, return the zip.
@@ -91,12 +95,13 @@ def pack(
     the files that the ``.dlaasignore`` of the folder matches, which has the syntax of a ``.gitignore``.
 
     :param allow_secrets: patterns of files that are packed although they look like secrets (`secret_scan`).
+    :param extra: further files, by name in the zip, such as `requirements_file.requirements_file` makes.
     :raises InvalidArgument: patterns are neither a text nor a sequence of texts.
     :raises HostError: *target* cannot be written.
     :raises InvalidBundle: there is no file to pack, a nested folder without *allow_nested*, a link that leaves the
         folder, a name that some systems do not support, or a file that looks like a secret. Nothing was written.
     """
-    files = files_to_pack(folder, include, exclude, allow_nested, allow_secrets)
+    files = add_files(files_to_pack(folder, include, exclude, allow_nested, allow_secrets), extra)
     if target is None:
         memory = io.BytesIO()
         _write_zip(memory, files)

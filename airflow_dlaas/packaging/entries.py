@@ -23,7 +23,8 @@ MAX_PATH_BYTES = 1024
 """Bytes of a path in the zip: together with the folder it is unpacked into, every system can open it."""
 
 FLATTEN_HINT = (
-    "Put all files at the first level and zip them from inside their folder, or allow nested folders (allow_nested)"
+    "Put all files at the first level and zip them from inside their folder, or opt in to folders: nested=True, for "
+    "the zip and for its experiment (in the console: --allow-nested)"
 )
 
 COMPRESSION_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}

@@ -187,6 +187,13 @@ def require_object_names(value: Any, stage: CheckStage) -> tuple[str, ...]:
     return _apply_list_rule(parse_object_names, value, stage)
 
 
+def require_requirements(value: Any, stage: CheckStage) -> tuple[str, ...]:
+    """Require packages as in a requirements.txt: a list, or a text for a single one."""
+    from airflow_dlaas.packaging.requirements_file import parse_requirements
+
+    return _apply_list_rule(parse_requirements, value, stage)
+
+
 def require_text_dict(value: Any, stage: CheckStage) -> dict[str, Any]:
     """Require a dict whose keys and values are texts."""
     if not isinstance(value, Mapping):

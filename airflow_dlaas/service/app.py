@@ -150,7 +150,7 @@ class Service:
         allowlist = settings.object_stores.with_urls(address.url_aliases(swift.port) if swift else ())
         dispatcher = Dispatcher(
             store,
-            LocalRunner(os.environ | ca_environment),
+            LocalRunner(os.environ | ca_environment | settings.package_login),
             self._job_directories(blobs, catalogue, allowlist),
             slots=self.gpus,
             lease_holder=f"{socket.gethostname()}:{data_dir.path}",
@@ -216,11 +216,11 @@ class Service:
             code_path=blobs.path,
             runtime_spec=catalogue.get_spec,
             run_timeout=settings.run_limit,
-            allow_nested=settings.allow_nested,
             max_unpacked_bytes=settings.unpacked_limit,
             isolation=settings.isolation,
             secrets_without_isolation=settings.secrets_without_isolation,
-            readable_paths=settings.visible,
+            readable_paths=(*settings.visible, *([settings.wheels] if settings.wheels else [])),
+            packages=settings.packages,
             max_log_bytes=settings.log_limit,
             allowed_stores=allowlist,
             capacity=self._capacity,

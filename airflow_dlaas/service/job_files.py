@@ -14,6 +14,7 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
+    requirements.lock  out  the packages that were installed for the code, if it requires any
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
     exit-if-lost.json  out  the outcome if the learner is lost while it stores: from the command's end to exit.json
     exit.json      out  the outcome; written once, complete, as the last file

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.experiment_checks import require_nested_code
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentVersion
 from airflow_dlaas.exceptions import (
     DlaasError,
@@ -84,7 +85,7 @@ def plan_publish(existing: Experiment | None, *, current_digest: str | None, new
 
 def find_experiment(draft: ExperimentDraft, experiments: Iterable[Experiment]) -> Experiment | None:
     """
-    Return the newest experiment with the name, framework and description of *draft*, or None.
+    Return the newest experiment with the name, framework, description and ``nested`` of *draft*, or None.
 
     If *draft* names an author, the author must be equal too; otherwise the service may have set one.
     """
@@ -112,9 +113,11 @@ def plan_publication(client: Client, draft: ExperimentDraft, code: Path, *, reus
     """
     Return what `publish_code` would do; changes nothing.
 
-    :raises InvalidBundle: the zip is unusable; no request was sent.
+    :raises InvalidBundle: the zip is unusable, or the service does not know the experiment's ``nested``; nothing was
+        sent but a question for that.
     """
     digest = archive.digest_archive(code)
+    require_nested_code(client, draft)
     existing = find_experiment(draft, _list_experiments(client)) if reuse else None
     current_digest = _fetch_digest(client, existing.entity.experiment_version) if existing else None
     return plan_publish(existing, current_digest=current_digest, new_digest=digest)
@@ -146,7 +149,8 @@ def _create_experiment(client: Client, draft: ExperimentDraft, code: Path) -> Ex
 
 def _matches_draft(draft: ExperimentDraft, experiment: Experiment) -> bool:
     entity = experiment.entity
-    return (entity.name, entity.framework, entity.description) == (draft.name, draft.framework, draft.description) and (
+    wanted = (draft.name, draft.framework, draft.description, bool(draft.nested))
+    return (entity.name, entity.framework, entity.description, bool(entity.nested)) == wanted and (
         draft.author is None or draft.author == entity.author
     )
 

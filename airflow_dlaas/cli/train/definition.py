@@ -46,13 +46,14 @@ def build_definition(
     return TrainingDefinition.parse(document)
 
 
-def build_draft(options: TrainOptions, framework: Framework) -> ExperimentDraft:
-    """Return the experiment for the code; its fields were checked with the definition."""
+def build_draft(options: TrainOptions, framework: Framework, *, nested: bool = False) -> ExperimentDraft:
+    """Return the experiment for the code, *nested* if its zips may contain folders; the definition was checked."""
     return ExperimentDraft(
         name=options.training_name,
         description=options.description,
         framework=Framework(name=framework.name, version=framework.version),
         author=options.author,
+        nested=nested,
     )
 
 

@@ -53,7 +53,9 @@ def prepare(
     output.step("framework", f"{framework}{provides}")
     definition = build_definition(options, framework, connection)
     plans = tuple(plan_data(store, one, options.data_options) for one in options.data)
-    draft = build_draft(options, framework)
+    # Without the extension, the setting of the service decides.
+    nested = options.code.allow_nested and client.extensions.nested_code
+    draft = build_draft(options, framework, nested=nested)
     publication = plan_publication(client, draft, archive, reuse=True)
     return TrainPlan(framework, definition, plans, draft, publication, archive)
 

@@ -164,15 +164,16 @@ async def put_content(
                 await run_in_threadpool(upload.write, bytes(buffer))
                 buffer.clear()
         await run_in_threadpool(upload.write, bytes(buffer))
-        await run_in_threadpool(_store_content, deps, owner, version, upload)
+        await run_in_threadpool(_store_content, deps, owner, experiment, version, upload)
     return json_response(_experiment_report(request, deps, experiment, version))
 
 
-def _store_content(deps: ApiDeps, owner: str, version: VersionRecord, upload: BlobUpload) -> None:
+def _store_content(
+    deps: ApiDeps, owner: str, experiment: ExperimentRecord, version: VersionRecord, upload: BlobUpload
+) -> None:
     upload.finalize()
-    archive.require_safe_archive(
-        upload.temp_path, allow_nested=deps.limits.allow_nested, unpacked_limit=deps.limits.unpacked_bytes
-    )
+    allow_nested = deps.limits.allow_nested or experiment.draft.get("nested") is True
+    archive.require_safe_archive(upload.temp_path, allow_nested=allow_nested, unpacked_limit=deps.limits.unpacked_bytes)
     blob = upload.commit()
     deps.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 

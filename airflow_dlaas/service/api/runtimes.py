@@ -37,6 +37,7 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             annotations=True,
             usage_history=True,
             usage_report=True,
+            nested_code=True,
             definition_keys=DEFINITION_KEYS,
         ),
     )

@@ -39,6 +39,12 @@ CLIENT_ONLY_SETTINGS = ("url",)
 """Settings that only the client commands read. They also read ``user``, ``password`` and ``tls_ca``."""
 
 
+VERBATIM_SETTINGS = ("password", "package_index_password")
+"""Settings whose spaces at the ends count."""
+
+URL_SETTINGS = ("package_index", "package_extra_indexes")
+
+
 def read_settings(environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> Settings:
     """
     Read the settings from *environment* and from *options*, whose values have priority. An empty value counts as none.
@@ -111,6 +117,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _parse_setting(name: str, value: str) -> Any:
     parse, accepted = SETTING_PARSERS.get(name, (str, "text"))
     try:
-        return parse(value if name == "password" else value.strip())
+        return parse(value if name in VERBATIM_SETTINGS else value.strip())
     except ValueError:
-        raise NotConfigured(f"{ENV_PREFIX}{name.upper()} takes {accepted}, not {value!r}") from None
+        # The URL of an index often has a login, which belongs into no message.
+        given = "a URL with a login or another form" if name in URL_SETTINGS and "@" in value else repr(value)
+        raise NotConfigured(f"{ENV_PREFIX}{name.upper()} takes {accepted}, not {given}") from None

@@ -122,13 +122,19 @@ def parse_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def parse_urls(value: str) -> tuple[str, ...]:
+    """Parse URLs separated by commas; see `parse_url`."""
+    return tuple(parse_url(one.strip()) for one in value.split(",") if one.strip())
+
+
 BYTES_HELP = "a number of bytes, or of KiB, MiB or GiB"
+URL_HELP = "an http:// or https:// URL without credentials"
 PORT_HELP = "a port (0 for any that is free)"
 
 SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (parse_path, "a folder"),
     "port": (parse_port, PORT_HELP),
-    "public_url": (parse_url, "an http:// or https:// URL without credentials"),
+    "public_url": (parse_url, URL_HELP),
     "insecure_listen": (parse_bool, "yes or no"),
     "tls_certificate": (parse_path, "a file"),
     "tls_key": (parse_path, "a file"),
@@ -157,6 +163,13 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "zip_limit": (parse_size, f"{BYTES_HELP} (256MiB)"),
     "unpacked_limit": (parse_size, f"{BYTES_HELP} (2GiB)"),
     "users": (parse_path, "a file"),
+    "package_index": (parse_url, URL_HELP),
+    "package_extra_indexes": (parse_urls, f"{URL_HELP}, or several by commas"),
+    "package_netrc": (parse_path, "a file"),
+    "wheels": (parse_path, "a folder"),
+    "packages_offline": (parse_bool, "yes or no"),
+    "packages_max_age": (parse_seconds, "seconds, or none"),
+    "packages_limit": (parse_size, f"{BYTES_HELP} (20GiB)"),
     "token_lifetime": (parse_lifetime, f"seconds, from {MIN_TOKEN_LIFETIME} to {MAX_TOKEN_LIFETIME}"),
 }
 """By setting: its parser, and the accepted values as a text for error messages. Settings not listed accept any text."""

@@ -13,6 +13,12 @@ from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.image_allowlist import ALLOW_NO_IMAGE, ImageAllowlist
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode
 from airflow_dlaas.service.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
+from airflow_dlaas.service.package_settings import (
+    DEFAULT_PACKAGES_LIMIT,
+    INDEX_PASSWORD_VARIABLE,
+    INDEX_USER_VARIABLE,
+    PackageSettings,
+)
 
 ENV_PREFIX = "DLAAS_"
 
@@ -130,6 +136,37 @@ class Settings:
     """File of further users, as ``htpasswd -B`` and ``airflow-dlaas users`` write it; read again when it changes.
     A user cannot see the experiments and trainings of another user."""
 
+    package_index: str | None = None
+    """URL of the package index (PEP 503) from which packages of trainings come, without credentials. By default it is
+    the one of uv's and pip's own configuration, or PyPI."""
+
+    package_extra_indexes: tuple[str, ...] = ()
+    """URLs of further indexes, separated by commas. They come first: a package that one of them has is taken from
+    there."""
+
+    package_index_user: str | None = None
+    """The login at `package_index`, and at the extra indexes on the same server. No command of a training gets it."""
+
+    package_index_password: str | None = field(default=None, repr=False)
+    """The password or token of `package_index_user`."""
+
+    package_netrc: Path | None = None
+    """A netrc file with the logins of package indexes, instead of `package_index_user`."""
+
+    wheels: Path | None = None
+    """A folder of wheels from which packages are installed, in addition to the indexes. Commands can read it."""
+
+    packages_offline: bool = False
+    """Whether packages come from `wheels` only, and no index is asked."""
+
+    packages_max_age: float | None = None
+    """Seconds after which the requirements of a training are resolved again. By default a lock is used until the
+    requirements change."""
+
+    packages_limit: int = DEFAULT_PACKAGES_LIMIT
+    """Bytes that environments of packages may take on disk: the least recently used are removed, and none that is in
+    use."""
+
     token_lifetime: timedelta = timedelta(hours=12)
     """How long a token is valid; the variable is in seconds. Clients renew a token in its last 30 minutes."""
 
@@ -139,3 +176,22 @@ class Settings:
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsConfig(self.tls_certificate, self.tls_key, self.tls_ca)
+
+    @property
+    def packages(self) -> PackageSettings:
+        """Where packages of trainings come from, without the login."""
+        return PackageSettings(
+            index=self.package_index,
+            extra_indexes=self.package_extra_indexes,
+            wheels=self.wheels,
+            offline=self.packages_offline,
+            netrc=self.package_netrc,
+            max_age=self.packages_max_age,
+            limit=self.packages_limit,
+        )
+
+    @property
+    def package_login(self) -> dict[str, str]:
+        """The login at the package index, as environment variables of the learner."""
+        login = {INDEX_USER_VARIABLE: self.package_index_user, INDEX_PASSWORD_VARIABLE: self.package_index_password}
+        return {name: value for name, value in login.items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
@@ -11,6 +11,7 @@ from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity,
 from airflow_dlaas.service.job_files import ExitFile, JobDirectory
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
+from airflow_dlaas.service.package_settings import PackageSettings
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 
 
@@ -28,7 +29,6 @@ class JobDirectories:
     """Return the catalogue entry with this key; raise a `DlaasError` if the catalogue no longer has it."""
     run_timeout: float | None = None
     """Seconds that a command may run; None: no limit."""
-    allow_nested: bool = False
     max_unpacked_bytes: int = 2 * 1024**3
     """Bytes that an archive may unpack to."""
     isolation: IsolationMode = "auto"
@@ -38,6 +38,8 @@ class JobDirectories:
     """Paths that isolated commands may read besides the system, their runtime and their own directories."""
     max_log_bytes: int = DEFAULT_LOG_LIMIT
     """Bytes of a command's output that are kept."""
+    packages: PackageSettings = field(default_factory=PackageSettings)
+    """Where packages that the code requires come from."""
     allowed_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that learners may call."""
     capacity: Capacity = UNLIMITED
@@ -84,13 +86,14 @@ class JobDirectories:
             timeout=self.run_timeout,
             given=given_amounts(training, self.capacity),
             cgroups=self.cgroups,
-            allow_nested=self.allow_nested,
+            allow_nested=True,  # the upload has checked it, by the opt-in of its experiment
             unpacked_limit=self.max_unpacked_bytes,
             isolation=self.isolation,
             secrets_without_isolation=self.secrets_without_isolation,
             visible=self.readable_paths,
             log_limit=self.max_log_bytes,
             object_stores=self.allowed_stores,
+            packages=self.packages,
         )
 
 

@@ -119,7 +119,7 @@ def with_login(url: str, index: str, credentials: PackageCredentials) -> str:
 
 def pip_variables(settings: PackageSettings) -> dict[str, str]:
     """Return the variables by which pip in a command finds the site's packages: without any login."""
-    found = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    found: dict[str, str] = {}
     if settings.index is not None:
         found["PIP_INDEX_URL"] = settings.index
     if settings.extra_indexes:

@@ -28,7 +28,7 @@ SCRIPT_HEAD = """#!/bin/sh
 """
 """The first lines of a script for the Python beside it; see the entry points of ``uv venv --relocatable``."""
 
-PIP_SCRIPT = '#!/bin/sh\nexec "$(dirname -- "$(realpath -- "$0")")/python" -m pip "$@"\n'
+PIP_SCRIPT = '#!/bin/sh\nexec "$(dirname -- "$(realpath -- "$0")")/python" -m pip --disable-pip-version-check "$@"\n'
 
 NO_PIP_SCRIPT = """#!/bin/sh
 echo 'There is no pip in this runtime: list the packages in requirements.txt' >&2

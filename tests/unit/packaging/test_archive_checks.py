@@ -100,7 +100,7 @@ def test_nested_folder_is_refused_with_both_solutions(make_zip: Callable[..., Pa
     why = refusal(make_zip(("train.py", b""), (name, b"")))
     assert f"{name!r} lies in a nested folder" in why
     assert "first level" in why
-    assert "allow_nested" in why
+    assert "nested=True" in why
 
 
 @pytest.mark.parametrize(

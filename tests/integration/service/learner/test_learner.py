@@ -97,6 +97,7 @@ def test_command_environment_is_a_whitelist_without_secrets(job):
         "TMPDIR",
         "TRAINING_COMMAND",
         "TRAINING_ID",
+        "VIRTUAL_ENV",
     }
     assert "of-the-service" not in log
     assert "secrets.json" not in log
