@@ -18,6 +18,7 @@ from airflow_dlaas.cli import (
     definitions,
     delete,
     demo,
+    environments,
     examples,
     experiments,
     fetch,
@@ -75,7 +76,7 @@ app = typer.Typer(
 )
 for command_module in (
     *(train, definitions, runs, show, logs, metrics, cancel, fetch, annotate, delete),
-    *(experiments, data, serve, runtimes, usage, users, doctor, demo, examples),
+    *(experiments, data, serve, runtimes, environments, usage, users, doctor, demo, examples),
 ):
     command_module.register(app)
 

@@ -131,7 +131,7 @@ def train(
     ] = None,
     allow_nested: Annotated[
         bool,
-        typer.Option("--allow-nested", help="Accept folders in the code, if the service does.", rich_help_panel=CODE),
+        typer.Option("--allow-nested", help="Accept folders in the code, for packages.", rich_help_panel=CODE),
     ] = False,
     allow_secrets: Annotated[
         list[str] | None,

@@ -59,7 +59,7 @@ def _compile(
     arguments += [] if allow_build else ["--no-build"]
     arguments += ["--no-index"] if runner.offline else []
     try:
-        what = f"The packages of {requested.origin} cannot be installed together with the runtime"
+        what = f"The packages of {requested.origin} cannot be resolved"
         runner.run(what, *arguments, "requirements.in", workdir=folder, find_links=folder / "runtime")
     except RequirementsRefused as error:
         involved = [one for one in pinned if f" {one}" in str(error)]

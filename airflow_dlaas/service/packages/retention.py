@@ -28,7 +28,7 @@ class StoredEnvironment:
     size: int
     """Bytes. Files that uv's cache shares are counted, too."""
     used_at: datetime
-    made_of: tuple[str, ...]
+    requirements: tuple[str, ...]
     runtime: str
     """The runtime: its description, or the ``bin`` directory below an environment of packages."""
 

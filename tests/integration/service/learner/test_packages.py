@@ -104,7 +104,7 @@ def test_runtime_of_a_container_refuses_requirements_with_the_way_out(job, spec,
 
 def test_index_that_does_not_answer_is_the_service_s_error(job, spec, zipped, closed_port, monkeypatch):
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setenv("DLAAS_PACKAGE_INDEX_USER", "someone")
+    monkeypatch.setenv("DLAAS_PACKAGE_INDEX_USER", "builder")
     monkeypatch.setenv("DLAAS_PACKAGE_INDEX_PASSWORD", "the-password-of-the-index")
     job.runner = type(job.runner)()
     packages = PackageSettings(index=f"http://127.0.0.1:{closed_port}/simple")
