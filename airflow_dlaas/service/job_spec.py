@@ -47,6 +47,22 @@ class RuntimeSpec(ApiModel):
     compatibility: bool = False
 
 
+class LocalData(ApiModel):
+    """A folder or a file of training data on the machine of the job."""
+
+    name: str
+    """The name of its folder in DATA_DIR, if there are several."""
+    path: Path
+
+
+class JobFolders(ApiModel):
+    """The data and the results of a job that has no object store: folders of its machine."""
+
+    data: tuple[LocalData, ...] = ()
+    results: Path
+    """The folder that model, checkpoints and logs are stored in."""
+
+
 class JobSpec(ApiModel):
     """What to run."""
 
@@ -77,6 +93,8 @@ class JobSpec(ApiModel):
     site, for example."""
     log_limit: int = DEFAULT_LOG_LIMIT
     """Bytes of the command's output that are kept."""
+    folders: JobFolders | None = None
+    """Folders for data and results; None: the object stores of the definition."""
     object_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that the learner may call; a spec.json of an earlier release names none."""
     packages: PackageSettings = PackageSettings()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from threading import Thread
 
 from pydantic import ValidationError
 
@@ -33,12 +30,11 @@ from airflow_dlaas.service.learner.job_result import (
     describe_termination,
     result_of,
     stage_errors,
-    with_upload_failure,
-    with_upload_report,
     without_secrets,
     write_exit,
     write_exit_if_lost,
 )
+from airflow_dlaas.service.learner.job_storage import JobStorage, open_job_storage
 from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
@@ -47,9 +43,9 @@ from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
 from airflow_dlaas.service.learner.run_command import CommandRun
 from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
-from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
+from airflow_dlaas.service.learner.storage_retry import with_storage_retry
+from airflow_dlaas.service.learner.store_outputs import OutputStage, retry_timeout
 from airflow_dlaas.service.learner.time_limit import time_limit
-from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
 from airflow_dlaas.service.learner.usage import record_usage
 from airflow_dlaas.service.metrics.line_records import replace_surrogates
 from airflow_dlaas.service.runtimes import uv
@@ -66,8 +62,6 @@ def run_job(folder: Path) -> None:
     if not claim(job):
         return
     waker = SignalWaker()
-    # The slowest import, needed soon: it runs while the code is unpacked.
-    Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift.store"], daemon=True).start()
     isolation_mode = None
     try:
         spec, definition = read_spec(job)
@@ -80,7 +74,8 @@ def run_job(folder: Path) -> None:
         mask = SecretMask.of_values(command_env.secret_variables(execution).values())
         learner_logger = file_logger(job.subdirectory(command_env.LOGS) / LEARNER_LOG, mask)
         log = LogWriter(job.log, spec.log_limit, learner_logger, mask=mask)
-        result = without_secrets(JobLifecycle(job, spec, definition, waker, isolation, log).run(), mask)
+        storage = open_job_storage(job, spec, definition)
+        result = without_secrets(JobLifecycle(job, spec, definition, storage, waker, isolation, log).run(), mask)
     except (HostError, OSError, ValidationError) as error:
         reason = (
             describe_error(error)
@@ -104,6 +99,7 @@ class JobLifecycle:
     job: JobDirectory
     spec: JobSpec
     definition: TrainingDefinition
+    storage: JobStorage
     waker: SignalWaker
     isolation: Isolation
     log: LogWriter
@@ -149,9 +145,9 @@ class JobLifecycle:
             data_logger = self.logger("load-data.log")
             self.waker.run_in_thread(
                 lambda: with_storage_retry(
-                    lambda: load_inputs.download_data(self.definition, data, data_logger, self.spec.object_stores),
+                    lambda: self.storage.load_data(data, data_logger),
                     what="Loading the data",
-                    get_timeout=self.retry_timeout,
+                    get_timeout=partial(retry_timeout, self.waker),
                     logger=data_logger,
                 )
             )
@@ -233,67 +229,20 @@ class JobLifecycle:
 
     def store_outputs(self, result: JobResult) -> JobResult:
         """
-        Store the results, then the logs separately, however the stages ended. The command's processes have ended, so
-        the training's GPUs are free from now on.
-
-        A cancellation no longer changes the command's result; it only shortens the retries of a store that does not
-        answer. If this process is lost meanwhile, ``exit-if-lost.json`` has the command's exit code.
+        Store results and logs (`OutputStage`), however the stages ended. The command's processes have ended, so the
+        training's GPUs are free from now on. If this process is lost meanwhile, ``exit-if-lost.json`` has the command's
+        exit code.
         """
         try:
             write_exit_if_lost(self.job, without_secrets(result, self.log.mask), isolation=self.isolation.mode)
         except OSError as error:
             self.logger(LEARNER_LOG).warning("exit-if-lost.json could not be written: %s", error.strerror)
         self.set_phase(Phase.STORING)
+        logs = self.job.subdirectory(command_env.LOGS)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
-            self.job.subdirectory(command_env.LOGS).mkdir(exist_ok=True)
-        reason_before, get_timeout = result.reason, self.retry_timeout
-        try:
-            result = with_upload_report(
-                result, self.store_with_retry(upload_results, get_timeout), canceled=self.waker.canceled
-            )
-        except StageError as error:
-            get_timeout = partial(float, CANCELED_RETRY_TIMEOUT)  # the full timeout was already used
-            result = replace(result, keep_results=True)
-            result = with_upload_failure(result, error.reason, canceled=self.waker.canceled)
-        for one in result.warnings:
-            self.log.write_message(one)
-        if result.reason != reason_before:
-            self.log.write_message(result.reason or "")
-        try:
-            logs = self.store_with_retry(upload_logs, get_timeout)
-        except StageError as error:
-            return replace(result, warnings=(*result.warnings, f"the logs were not stored: {error.reason}"))
-        missing = tuple(f"not stored: {one}" for one in logs.failed)
-        return replace(result, stored=result.stored or logs.stored_count > 0, warnings=(*result.warnings, *missing))
-
-    def store_with_retry(self, store: Callable[..., UploadReport], get_timeout: Callable[[], float]) -> UploadReport:
-        """
-        Run *store*, with retries.
-
-        :raises StageError: S303, also for a bug, so that exit code and log are kept.
-        """
-        logger = self.logger("store-results.log")
-
-        def once() -> UploadReport:
-            sandboxed = self.isolation.mode == "bubblewrap"
-            return store(self.job, self.spec, self.definition, logger, sandboxed=sandboxed)
-
-        try:
-            with stage_errors("S303"):
-                return self.waker.run_in_thread(
-                    lambda: with_storage_retry(once, what="Storing the files", get_timeout=get_timeout, logger=logger),
-                    cancellable=False,
-                )
-        except StageError as error:
-            logger.error("%s", error.reason)
-            raise
-        except Exception as error:
-            traceback.print_exc()  # into learner.log
-            raise StageError("S303", f"internal error in the learner ({type(error).__name__})") from error
-
-    def retry_timeout(self) -> float:
-        """Return the seconds after which retries of an object store end."""
-        return CANCELED_RETRY_TIMEOUT if self.waker.canceled else RETRY_TIMEOUT
+            logs.mkdir(exist_ok=True)
+        sandboxed = self.isolation.mode == "bubblewrap"
+        return OutputStage(self.storage, self.waker, self.log, logs / "store-results.log", sandboxed).run(result)
 
     def set_phase(self, phase: Phase) -> None:
         """Record the job's phase. On a full disk the job continues; the stage that needs space reports it."""

@@ -8,11 +8,11 @@ service's home (credentials, other jobs) and all home folders are absent. https:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.learner.command_env import CODE, COMMAND_FOLDERS, TEMPORARY
+from airflow_dlaas.service.learner.command_env import CODE, COMMAND_FOLDERS, DATA, TEMPORARY
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 SYSTEM_PATHS = ("/usr", "/opt", "/nix", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -63,6 +63,7 @@ def sandbox_argv(
 
     All paths are the same as outside. *readable_paths* are readable if they exist. The job directory itself is an empty
     temporary folder without the job files; only the command's own folders in it are real. /tmp is a folder of the job.
+    A folder of data that is a link is read-only: it belongs to the user, and not to the job (`local_folders`).
 
     ``--new-session`` is not used, because the caller starts a session without a terminal. ``--die-with-parent`` is not
     used, because it kills all processes when the first one ends: a shell that ends at SIGTERM would leave its training
@@ -88,7 +89,7 @@ def sandbox_argv(
         )
     line += _repeat_option("--ro-bind-try", (Path("/etc", one) for one in ETC_PATHS))
     line += _readable_mounts(readable_paths, hidden_folder=job.path.parent.parent)
-    line += ["--tmpfs", str(job.path), *_repeat_option("--bind", (job.subdirectory(one) for one in COMMAND_FOLDERS))]
+    line += ["--tmpfs", str(job.path), *_job_folder_mounts(job)]
     return [*line, "--remount-ro", "/", "--chdir", str(job.subdirectory(CODE)), "--", *command]
 
 
@@ -101,7 +102,15 @@ def _readable_mounts(readable_paths: Sequence[Path], *, hidden_folder: Path) -> 
     return line + _repeat_option("--ro-bind-try", (one for one in readable_paths if one.is_relative_to(hidden_folder)))
 
 
-def _repeat_option(option: str, paths: Iterator[Path] | Sequence[Path] | map[Path]) -> list[str]:
+def _job_folder_mounts(job: JobDirectory) -> list[str]:
+    line: list[str] = []
+    for name in COMMAND_FOLDERS:
+        folder = job.subdirectory(name)
+        line += ["--ro-bind" if name == DATA and folder.is_symlink() else "--bind", str(folder), str(folder)]
+    return line
+
+
+def _repeat_option(option: str, paths: Iterable[Path]) -> list[str]:
     return [word for path in paths for word in (option, str(path), str(path))]
 
 

@@ -183,30 +183,29 @@ def test_link_in_place_of_a_log_is_not_followed(job, tmp_path):
 
 
 BROKEN = """
-from airflow_dlaas.service.learner import __main__, lifecycle
+from airflow_dlaas.service.learner import __main__, {1}
 
 def {0}(*_arguments, **_named):
     raise KeyError("a bug")
 
-lifecycle.{0} = {0}
+{1}.{0} = {0}
 __main__.main()
 """
 
 
 @pytest.mark.parametrize(
-    ("step", "command", "ends"),
+    ("step", "module", "command", "ends"),
     [
-        ("upload_results", "exit 3", (TrainingState.ERROR, 3, "C201")),
-        ("upload_results", "true", (TrainingState.ERROR, 0, "S303")),
-        ("upload_logs", "true", (TrainingState.COMPLETED, 0, None)),
-        ("run_supervised", "true", (TrainingState.ERROR, None, "S101")),
+        ("upload_results", "job_storage", "exit 3", (TrainingState.ERROR, 3, "C201")),
+        ("upload_results", "job_storage", "true", (TrainingState.ERROR, 0, "S303")),
+        ("upload_logs", "job_storage", "true", (TrainingState.COMPLETED, 0, None)),
+        ("run_supervised", "run_command", "true", (TrainingState.ERROR, None, "S101")),
     ],
 )
-def test_internal_error_keeps_exit_code_and_log(job, step, command, ends):
+def test_internal_error_keeps_exit_code_and_log(job, step, module, command, ends):
     job.prepare(f"{MODEL} echo words; {command}")
-    done = subprocess.run(
-        [sys.executable, "-c", BROKEN.format(step), job.folder.path], capture_output=True, text=True, timeout=240
-    )
+    program = BROKEN.format(step, module)
+    done = subprocess.run([sys.executable, "-c", program, job.folder.path], capture_output=True, text=True, timeout=240)
     ended = job.end()
     assert (ended.state, ended.exit_code, ended.code) == ends
     assert "KeyError" in done.stderr

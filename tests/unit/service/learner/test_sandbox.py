@@ -27,6 +27,12 @@ def test_only_the_job_s_folders_and_tmp_are_writable() -> None:
     assert writable == ["/tmp", *(f"{JOB.path}/{one}" for one in folders)]
 
 
+def test_folder_of_data_that_is_a_link_is_read_only(tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(tmp_path)
+    line = a_sandbox(JobDirectory(tmp_path))
+    assert next(line[at - 1] for at, word in enumerate(line) if word == str(tmp_path / "data")) == "--ro-bind"
+
+
 def test_parents_of_the_job_are_not_mounted() -> None:
     places = [place for _, place in mounts(a_sandbox())]
     assert not {"/", "/srv", "/srv/dlaas", "/srv/dlaas/jobs", "/home", "/root", "/etc", "/var"} & set(places)

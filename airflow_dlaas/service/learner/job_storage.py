@@ -1,0 +1,73 @@
+"""
+Where a job's data comes from, and where its results go: the object stores of its definition, or folders of the machine.
+
+The lifecycle is the same for both. The spec decides which of the two it is (`JobSpec.folders`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Protocol
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec
+from airflow_dlaas.service.learner import load_inputs, local_folders
+from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
+
+
+class JobStorage(Protocol):
+    """The data and the results of one job. Each method is safe to repeat."""
+
+    def load_data(self, data: Path, logger: logging.Logger) -> None:
+        """
+        Put the training data into the folder *data*.
+
+        :raises StoreError: it cannot be loaded; a transient error is worth a retry.
+        :raises OSError: the folder cannot be written.
+        """
+
+    def store_results(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
+        """
+        Store model and checkpoints; files that cannot be stored do not stop the others.
+
+        :param sandboxed: the command ran in bubblewrap, so its /tmp was a folder of the job.
+        :raises StoreError, OSError: nothing can be stored.
+        """
+
+    def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
+        """Store the logs, as `store_results` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStorage:
+    """The object stores of the definition."""
+
+    job: JobDirectory
+    spec: JobSpec
+    definition: TrainingDefinition
+
+    def load_data(self, data: Path, logger: logging.Logger) -> None:
+        """Download the containers of training data."""
+        load_inputs.download_data(self.definition, data, logger, self.spec.object_stores)
+
+    def store_results(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
+        """Upload model and checkpoints to the results container."""
+        return upload_results(self.job, self.spec, self.definition, logger, sandboxed=sandboxed)
+
+    def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
+        """Upload the logs to the results container."""
+        return upload_logs(self.job, self.spec, self.definition, logger, sandboxed=sandboxed)
+
+
+def open_job_storage(job: JobDirectory, spec: JobSpec, definition: TrainingDefinition) -> JobStorage:
+    """Return the storage of *job*; calls no object store yet."""
+    if spec.folders is not None:
+        return local_folders.LocalFolders(job, spec.training_id, spec.folders)
+    # The slowest import, needed soon: it runs while the code is unpacked.
+    Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift.store"], daemon=True).start()
+    return ObjectStorage(job, spec, definition)

@@ -1,0 +1,95 @@
+"""Data and results of a job in folders of this machine, without an object store."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobFolders
+from airflow_dlaas.service.learner.result_files import UnstoredFile, find_result_files, printable_name
+from airflow_dlaas.service.learner.upload_results import UploadReport
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolders:
+    """
+    The folders of one job.
+
+    Data is linked and never copied or changed: in a sandbox it is read-only (`sandbox.sandbox_argv`); without one, the
+    command has the user's own rights. Results are hard links to the files of the job directory, which is removed
+    afterwards; on another file system they are copies.
+    """
+
+    job: JobDirectory
+    training_id: str
+    folders: JobFolders
+
+    def load_data(self, data: Path, logger: logging.Logger) -> None:
+        """
+        Make *data* a link to the folder of data; several folders become links in it, one for each name.
+
+        :raises HostError: a folder of data does not exist any more.
+        """
+        for one in self.folders.data:
+            if not one.path.exists():
+                raise HostError(f"The training data {one.path} does not exist any more")
+        if len(self.folders.data) == 1 and self.folders.data[0].path.is_dir():
+            _replace_by_link(data, self.folders.data[0].path)
+        else:
+            for one in self.folders.data:
+                name = one.path.name if len(self.folders.data) == 1 else one.name
+                _replace_by_link(data / name, one.path)
+        for one in self.folders.data:
+            logger.info("The data is in %s; it is not copied", one.path)
+
+    def store_results(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
+        """Link model and checkpoints into the folder of results."""
+        found = find_result_files(self.job, self.training_id, sandboxed=sandboxed)
+        for one in found.skipped:
+            logger.warning("Not stored: %s", one)
+        return self._store_files(found.results, tuple(found.skipped), logger)
+
+    def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
+        """Link the logs into the folder of results."""
+        found = find_result_files(self.job, self.training_id, sandboxed=sandboxed)
+        return self._store_files(found.logs, tuple(found.skipped), logger)
+
+    def _store_files(
+        self, files: Mapping[str, Path], skipped: tuple[UnstoredFile, ...], logger: logging.Logger
+    ) -> UploadReport:
+        failed = []
+        for name, path in files.items():
+            relative_name = name.removeprefix(f"{self.training_id}/")
+            try:
+                _store_file(path, self.folders.results / relative_name)
+            except OSError as error:
+                failed.append(UnstoredFile(printable_name(relative_name), error.strerror or str(error)))
+                logger.warning("Not stored: %s", failed[-1])
+        logger.info("Stored %d of %d files in %s", len(files) - len(failed), len(files), self.folders.results)
+        return UploadReport(len(files) - len(failed), skipped, tuple(failed))
+
+
+def _replace_by_link(link: Path, target: Path) -> None:
+    """Make *link* a symbolic link to *target*; an empty folder at its place is removed."""
+    if link.is_dir() and not link.is_symlink():
+        link.rmdir()
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def _store_file(source: Path, target: Path) -> None:
+    """Give the content of *source* the name *target* too; a file there is replaced."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and target.samefile(source):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target, follow_symlinks=False)
