@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption
-from airflow_dlaas.contract.definition import ResourceType
+from airflow_dlaas.cli.train import option_types as types
 
 HELP = """
 Train a model: upload what changed, submit, follow, and fetch the model.
@@ -18,8 +19,11 @@ SOURCE is a folder of code, or a zip of one; a .dlaasignore in it excludes files
 $DATA_DIR and leaves its model in $RESULT_DIR/model. Everything that can be checked is checked before anything is \
 uploaded.
 
+With --here, the command runs in this machine at once, without a service and without an object store, in the same way \
+as a service would run it; its results are in ./results/ID.
+
 The exit code is 0 after a completed training, 3 after a failed one and 4 after a canceled one. Ctrl-C ends only this \
-command (exit code 130): the training goes on.
+command (exit code 130): the training goes on. With --here, Ctrl-C cancels the training.
 """
 
 EXAMPLES = (
@@ -29,6 +33,9 @@ EXAMPLES = (
     "    --container digits --size medium --output ./model",
     'id=$(airflow-dlaas train ./code --command "python train.py" \\',
     "    --framework torch --data ./digits --detach)",
+    'airflow-dlaas train ./code --command "torchrun train.py" --framework torch \\',
+    "    --data ./digits --gpus 4 --memory 64GiB --secret HF_TOKEN --param lr=0.01",
+    'airflow-dlaas train ./code --command "python train.py" --data ./digits --here',
 )
 
 DATA = "Data and results"
@@ -46,9 +53,16 @@ def train(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The folder of the code, or a zip of it.")],
     command: Annotated[str, typer.Option(help="What the training runs, in the folder of its code.")],
     framework: Annotated[
-        str,
-        typer.Option(metavar="NAME[:VERSION]", help="As airflow-dlaas runtimes lists them; no version: the newest."),
-    ],
+        str | None,
+        typer.Option(
+            metavar="NAME[:VERSION]",
+            help="As airflow-dlaas runtimes lists them; no version: the newest. With --here, it may be left "
+            "out: the Python that runs this command.",
+        ),
+    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="Run in this machine, without a service and without an object store.")
+    ] = False,
     data: Annotated[
         list[Path] | None,
         typer.Option(
@@ -86,7 +100,19 @@ def train(
             metavar="CONTAINER", help="The container of the results. Default: that of the data.", rich_help_panel=DATA
         ),
     ] = None,
-    size: Annotated[ResourceType, typer.Option(help="GPUs: small has 1, medium 2, large 3.")] = ResourceType.SMALL,
+    size: types.SizeOption = None,
+    gpus: types.GpusOption = None,
+    cpus: types.CpusOption = None,
+    memory: types.MemoryOption = None,
+    shared_memory: types.SharedMemoryOption = None,
+    time_limit: types.TimeLimitOption = None,
+    image: types.ImageOption = None,
+    silent_for: types.SilentForOption = None,
+    gpu_below: types.GpuBelowOption = None,
+    watchdog_action: types.WatchdogActionOption = None,
+    env: types.EnvOption = None,
+    secret: types.SecretOption = None,
+    param: types.ParamOption = None,
     name: Annotated[
         str | None, typer.Option(help="The name of the training and of its experiment. Default: that of SOURCE.")
     ] = None,
@@ -114,7 +140,11 @@ def train(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder of the model. Default: TRAINING_ID/model.", rich_help_panel=WHILE),
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the model. Default: TRAINING_ID/model. With --here: of all results, results/ID.",
+            rich_help_panel=WHILE,
+        ),
     ] = None,
     no_fetch: Annotated[
         bool, typer.Option("--no-fetch", help="Do not fetch the model.", rich_help_panel=WHILE)
@@ -131,7 +161,9 @@ def train(
     ] = None,
     allow_nested: Annotated[
         bool,
-        typer.Option("--allow-nested", help="Accept folders in the code, for packages.", rich_help_panel=CODE),
+        typer.Option(
+            "--nested", "--allow-nested", help="Accept folders in the code, for packages.", rich_help_panel=CODE
+        ),
     ] = False,
     allow_secrets: Annotated[
         list[str] | None,
@@ -153,19 +185,36 @@ def train(
     home: HomeOption = None,
 ) -> None:
     """Collect the options, and run."""
+    from airflow_dlaas.cli.train import execution
     from airflow_dlaas.cli.train.options import CodeSource, DataOptions, FollowOptions, TrainOptions, pair_data
     from airflow_dlaas.cli.train.output import make_output
-    from airflow_dlaas.cli.train.run import TrainRun
+    from airflow_dlaas.cli.train.secret_values import read_secrets
 
+    if framework is None and not here:
+        raise typer.BadParameter(
+            "name it, or add --here to use the Python that runs this command", param_hint="--framework"
+        )
     options = TrainOptions(
         code=CodeSource(source, tuple(exclude or ()), allow_nested, tuple(allow_secrets or ())),
         command=command,
-        framework=framework,
-        data=pair_data(data or [], container or []),
+        framework=framework or "",
+        data=() if here and not data and not container else pair_data(data or [], container or []),
         data_options=DataOptions(delete, allow_extra),
         results=results,
         name=name,
-        size=str(size),
+        execution=execution.ExecutionOptions(
+            resources=execution.ResourceOptions(None if size is None else str(size), gpus, cpus, memory, shared_memory),
+            environment=execution.parse_environment(env or (), os.environ),
+            secrets=read_secrets(secret or (), os.environ),
+            hyperparameters=execution.parse_parameters(param or ()),
+            time_limit=execution.parse_duration(time_limit, "--time-limit"),
+            image=image,
+            watchdog=execution.WatchdogOptions(
+                execution.parse_duration(silent_for, "--silent-for"),
+                gpu_below,
+                None if watchdog_action is None else str(watchdog_action),
+            ),
+        ),
         author=author,
         description=description,
         connection=connection,
@@ -181,5 +230,11 @@ def train(
         cancel_on_interrupt=cancel_on_interrupt,
         overwrite=overwrite,
     )
-    run = TrainRun(options, follow_options, make_output(as_json=as_json, quiet=quiet))
-    raise typer.Exit(run.run(dry_run=dry_run))
+    shown = make_output(as_json=as_json, quiet=quiet)
+    if here:
+        from airflow_dlaas.cli.train.here.run import HereRun
+
+        raise typer.Exit(HereRun(options, follow_options, shown).run(dry_run=dry_run))
+    from airflow_dlaas.cli.train.run import TrainRun
+
+    raise typer.Exit(TrainRun(options, follow_options, shown).run(dry_run=dry_run))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_dlaas.cli.train.execution import DEFAULT_SIZE, ResourceOptions
 from airflow_dlaas.cli.train.options import TrainOptions
 from airflow_dlaas.contract.definition import Framework, ResourceType, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
@@ -36,11 +37,13 @@ def build_definition(
             "description": options.description,
             "author": options.author or "",
             "definition_location": location,
-            "framework": {"name": framework.name, "version": framework.version},
-            "execution": {"command": options.command, "resourceType": options.size},
+            "framework": framework.model_dump(exclude_none=True),
+            "execution": {"command": options.command, **options.execution.document()},
         },
         "training_data": [container("source", one.container) for one in options.data],
     }
+    if (watchdog := options.execution.watchdog.document()) is not None:
+        document["watchdog"] = watchdog
     if options.results is not None:
         document["training_results"] = container("target", options.results)
     return TrainingDefinition.parse(document)
@@ -62,15 +65,19 @@ def printable_definition(definition: TrainingDefinition) -> dict[str, Any]:
     return definition.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def require_slots(size: ResourceType, slots: int) -> None:
+def require_slots(resources: ResourceOptions, slots: int, owner: str = "the service") -> None:
     """
     Check that the service has as many GPU slots as a training needs.
 
     :raises InvalidArgument: it has fewer, and would refuse the training.
     """
+    if resources.amounts:
+        if (resources.gpus or 0) > slots:
+            raise InvalidArgument(f"--gpus: the training needs {resources.gpus} GPUs, and {owner} has {slots}")
+        return
+    size = ResourceType(resources.size or DEFAULT_SIZE)
     if size.gpus > slots:
         fitting = [str(one) for one in ResourceType if one.gpus <= slots]
         raise InvalidArgument(
-            f"--size: {size} needs {size.gpus} GPUs, and the service has {slots}; "
-            f"{' or '.join(fitting) or 'no size'} fits"
+            f"--size: {size} needs {size.gpus} GPUs, and {owner} has {slots}; {' or '.join(fitting) or 'no size'} fits"
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from airflow_dlaas.cli.train.execution import ExecutionOptions
 from airflow_dlaas.contract.store_names import require_container_name
 from airflow_dlaas.exceptions import InvalidArgument
 
@@ -44,12 +45,13 @@ class TrainOptions:
     code: CodeSource
     command: str
     framework: str
+    """Name, or ``NAME:VERSION``; empty with ``--here`` for the Python that runs the console."""
     data: tuple[DataSource, ...]
     data_options: DataOptions = DataOptions()
     results: str | None = None
     """The container of the results; None for the first one of the data."""
     name: str | None = None
-    size: str = "small"
+    execution: ExecutionOptions = field(default_factory=ExecutionOptions)
     author: str | None = None
     description: str = ""
     connection: str | None = None

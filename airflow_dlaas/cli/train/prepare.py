@@ -13,7 +13,7 @@ from airflow_dlaas.cli.train.options import TrainOptions
 from airflow_dlaas.cli.train.output import PlainOutput
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.contract.definition import Framework, ResourceType, TrainingDefinition
+from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.storage.object_store import ObjectStore
@@ -79,9 +79,9 @@ def _resolve_framework(client: Client, options: TrainOptions) -> tuple[Framework
             raise InvalidArgument(
                 f"--framework: this service does not list its versions: name one, like {options.framework}:2.21"
             )
-        return Framework(name=name, version=version), ""
+        return Framework(name=name, version=version, image=options.execution.image), ""
     listed = client.send(calls.list_runtimes())
     runtime = choose_runtime(listed.resources, name, version)
-    require_slots(ResourceType(options.size), listed.gpus)
+    require_slots(options.execution.resources, listed.gpus)
     note = f" ({runtime.provides})"
-    return Framework(name=name, version=version or runtime.version), note
+    return Framework(name=name, version=version or runtime.version, image=options.execution.image), note

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.cli.train.definition import build_definition, printable_definition, require_slots
+from airflow_dlaas.cli.train.execution import ResourceOptions
 from airflow_dlaas.cli.train.options import CodeSource, DataSource, TrainOptions
-from airflow_dlaas.contract.definition import Framework, ResourceType
+from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 
 CONNECTION = {"auth_url": "http://store/auth/v1.0", "userId": "me:me", "password": "made-up-secret"}
@@ -53,8 +54,8 @@ def test_printed_definition_has_no_secret() -> None:
 
 
 def test_size_must_fit_into_the_slots_of_the_service() -> None:
-    require_slots(ResourceType.LARGE, 3)
+    require_slots(ResourceOptions(size="large"), 3)
     with pytest.raises(
         InvalidArgument, match="--size: large needs 3 GPUs, and the service has 2; small or medium fits"
     ):
-        require_slots(ResourceType.LARGE, 2)
+        require_slots(ResourceOptions(size="large"), 2)
