@@ -23,7 +23,7 @@ class LocalFolders:
 
     Data is linked and never copied or changed: in a sandbox it is read-only (`sandbox.sandbox_argv`); without one, the
     command has the user's own rights. Results are hard links to the files of the job directory, which is removed
-    afterwards; on another file system they are copies.
+    afterwards; on another file system, and for further names of one file, they are copies.
     """
 
     job: JobDirectory
@@ -84,12 +84,18 @@ def _replace_by_link(link: Path, target: Path) -> None:
 
 
 def _store_file(source: Path, target: Path) -> None:
-    """Give the content of *source* the name *target* too; a file there is replaced."""
+    """
+    Give the content of *source* the name *target* too; a file there is replaced.
+
+    A file with several names becomes several files, as in an object store: a change of one leaves the others.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists() and target.samefile(source):
-        return
     target.unlink(missing_ok=True)
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target, follow_symlinks=False)
+    if source.lstat().st_nlink == 1:
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError:  # another file system, or one without hard links
+            pass
+        else:
+            return
+    shutil.copy2(source, target, follow_symlinks=False)

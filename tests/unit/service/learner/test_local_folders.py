@@ -95,6 +95,18 @@ def test_results_and_logs_remain_after_the_job_directory(tmp_path: Path) -> None
     assert (results / "learner-1" / "training-log.txt").read_text() == "log"
 
 
+def test_names_of_one_file_become_files_of_their_own(tmp_path: Path) -> None:
+    one = storage(tmp_path)
+    results = a_folder(one.job.path / "results", first="w")
+    (results / "latest").symlink_to(results / "first")
+    (results / "second").hardlink_to(results / "first")
+    one.store_results(LOGGER, sandboxed=False)
+    assert one.store_results(LOGGER, sandboxed=False).stored_count == 3
+    one.job.delete()
+    (tmp_path / "results" / "latest").write_text("changed")
+    assert (tmp_path / "results" / "first").read_text() == (tmp_path / "results" / "second").read_text() == "w"
+
+
 def test_file_that_cannot_be_stored_does_not_stop_the_others(tmp_path: Path) -> None:
     one = storage(tmp_path)
     a_folder(one.job.path / "results" / "model", weights="w")
