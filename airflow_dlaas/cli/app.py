@@ -23,6 +23,7 @@ from airflow_dlaas.cli import (
     experiments,
     fetch,
     logs,
+    maintenance,
     metrics,
     runs,
     runtimes,
@@ -76,7 +77,7 @@ app = typer.Typer(
 )
 for command_module in (
     *(train, definitions, runs, show, logs, metrics, cancel, fetch, annotate, delete),
-    *(experiments, data, serve, runtimes, environments, usage, users, doctor, demo, examples),
+    *(experiments, data, serve, runtimes, environments, usage, users, maintenance, doctor, demo, examples),
 ):
     command_module.register(app)
 

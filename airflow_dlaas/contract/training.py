@@ -269,6 +269,8 @@ class Extensions(ApiModel):
     """An experiment may have ``nested``: its zips may then contain folders."""
     definition_keys: ApiList[str] = ()
     """The additional keys of a definition that the service knows: see `contract.definition_keys`."""
+    maintenance: bool = False
+    """`GET /v3/maintenance`, and the requests that drain the service and cordon a GPU: see `contract.maintenance`."""
 
 
 class ServiceInstanceEntity(ApiModel):

@@ -6,6 +6,7 @@ The composition root of the service: the one module that imports all components 
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -49,6 +50,8 @@ from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.supervision import start_in_background, supervise
 from airflow_dlaas.storage.swift.store import SwiftStore
+
+log = logging.getLogger(__name__)
 
 STORE_CONNECT_TIMEOUT, STORE_READ_TIMEOUT = 5.0, 15.0
 """Seconds to wait for an object store in the checks at submit, during which the client waits for the response."""
@@ -177,6 +180,8 @@ class Service:
                 create_container=partial(_create_container, open_store),
                 wake_dispatcher=dispatcher.wake,
                 admin=credentials.user,
+                service_user=credentials.user,
+                gpus=self.gpus,
                 public_url=settings.public_url,
                 isolates_secrets=settings.isolation != "none" or settings.secrets_without_isolation,
                 limits=ApiLimits(
@@ -190,6 +195,8 @@ class Service:
         )
         if swift_start is not None:
             swift_start.result()
+        for restriction in store.maintenance.get().describe():
+            log.warning("%s", restriction)
         dispatcher.start()
         stack.callback(dispatcher.stop)
         server = stack.enter_context(

@@ -107,6 +107,7 @@ PUBLIC_API: dict[str, list[str]] = {
     ],
     "contract.listing": ["EntryMetadata", "Listing", "UNIDENTIFIED_ENTRY", "UnidentifiedEntry", "UnreadableEntry"],
     "contract.log_stream": ["Frame", "FrameStatus", "LOG_COMPLETE_REASON", "MAX_LAST_LINES"],
+    "contract.maintenance": ["GpuState", "MAX_REASON_LENGTH", "Maintenance", "MaintenanceEntry", "MaintenanceReason"],
     "contract.metric_definition": [
         "MAX_METRIC_DEFINITIONS",
         "MAX_NAME_LENGTH",

@@ -24,6 +24,7 @@ from airflow_dlaas.client.calls.experiments import (
 )
 from airflow_dlaas.client.calls.instance import TokenResponse, get_instance, get_token, get_usage_report, list_runtimes
 from airflow_dlaas.client.calls.logs import get_curves, get_log, log_stream_path, search_log
+from airflow_dlaas.client.calls.maintenance import cordon_gpu, drain_service, end_drain, get_maintenance, uncordon_gpu
 from airflow_dlaas.client.calls.trainings import (
     CURSOR_NOW,
     TRAININGS_PATH,
@@ -53,16 +54,20 @@ __all__ = [
     "annotate_training",
     "cancel_training",
     "content_path",
+    "cordon_gpu",
     "create_experiment",
     "create_training",
     "delete_experiment",
     "delete_training",
+    "drain_service",
+    "end_drain",
     "experiment_id_from_path",
     "get_content",
     "get_curves",
     "get_experiment",
     "get_instance",
     "get_log",
+    "get_maintenance",
     "get_token",
     "get_training",
     "get_training_document",
@@ -80,4 +85,5 @@ __all__ = [
     "log_stream_path",
     "put_content",
     "search_log",
+    "uncordon_gpu",
 ]

@@ -11,6 +11,7 @@ from airflow_dlaas.service.api import (
     health,
     log_stream,
     logs,
+    maintenance,
     metrics,
     models,
     prometheus,
@@ -48,7 +49,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     api.state.metrics_cache = metrics.create_metrics_cache()
     api.state.log_streams = log_stream.LogStreams(lambda: api.state.deps.store)
     for module in (
-        *(health, prometheus, tokens, runtimes, experiments),
+        *(health, prometheus, tokens, runtimes, maintenance, experiments),
         *(models, metrics, usage, usage_report, logs, log_stream),
     ):
         api.include_router(module.router)

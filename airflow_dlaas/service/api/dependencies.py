@@ -98,6 +98,10 @@ class ApiDeps:
     """Whether commands on this machine may have secrets: they are isolated from each other, or the site allows it."""
     limits: ApiLimits = field(default_factory=ApiLimits)
     clock: Callable[[], datetime] = utc_now
+    service_user: str = ""
+    """The name of the service's own user, who alone may read and change the maintenance of the service."""
+    gpus: tuple[str, ...] = ()
+    """The names of the GPU slots."""
     is_stopping: Callable[[], bool] = lambda: False
     """Whether the service is about to stop. Long polls then end early, without changes."""
 

@@ -16,6 +16,7 @@ from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.maintenance import MaintenanceReason
 from airflow_dlaas.contract.training import PatchOperation
 from airflow_dlaas.service.api.request_bodies import SCHEMA_REF_PREFIX
 from airflow_dlaas.service.api.response_models import TokenBody
@@ -25,6 +26,7 @@ TAGS = [
     {"name": "service", "description": "The service itself: extensions and runtimes."},
     {"name": "experiments", "description": "Code assets, their versions, and the zip of each version."},
     {"name": "trainings", "description": "Trainings: submit, list, cancel, delete; metrics and log."},
+    {"name": "maintenance", "description": "Drain and cordon, for the service's own user."},
     {"name": "monitoring", "description": "Health check and Prometheus metrics, without a token."},
 ]
 """The groups of routes, in the order of the documentation."""
@@ -34,6 +36,7 @@ _REQUEST_MODELS: tuple[type[BaseModel], ...] = (
     TrainingDefinition,
     PatchOperation,
     Annotations,
+    MaintenanceReason,
     TokenBody,
 )
 

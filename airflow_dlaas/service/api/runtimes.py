@@ -39,6 +39,7 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             usage_report=True,
             nested_code=True,
             definition_keys=DEFINITION_KEYS,
+            maintenance=True,
         ),
     )
     url = f"{base_url(request, deps)}/v3/wml_instances/{instance_id}"

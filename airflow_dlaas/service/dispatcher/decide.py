@@ -20,6 +20,7 @@ from airflow_dlaas.service.dispatcher.outcomes import canceled_outcome, error_ou
 from airflow_dlaas.service.job_files import ExitFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.maintenance import MaintenanceState
 
 LOST_AFTER = 3.0
 """Seconds that a learner may be gone without an exit.json before it counts as lost: longer than a shared file system
@@ -42,6 +43,8 @@ store is unreachable, short trainings would otherwise accumulate as processes wi
 
 RUNNING_PHASES = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
 """The phases that the v3 API reports as `running`; in earlier ones a training is `pending`."""
+
+NO_MAINTENANCE = MaintenanceState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def decide(
     now: datetime,
     monotonic_now: float,
     capacity: Capacity = UNLIMITED,
+    maintenance: MaintenanceState = NO_MAINTENANCE,
 ) -> Iterator[Action]:
     """
     Yield the actions that bring *trainings* up to date.
@@ -131,8 +135,10 @@ def decide(
     :param now: the date that outcomes are recorded with.
     :param monotonic_now: the same moment by the clock of *memories*.
     :param capacity: CPUs and memory of the service; trainings hold theirs as long as their slots.
+    :param maintenance: while the service is drained, the queue waits; a cordoned slot counts as held. Neither concerns
+        started trainings, nor makes a queued one fail.
     """
-    held: set[str] = set()
+    held: set[str] = set(maintenance.cordons)
     free = capacity
     storing = 0
     for training in trainings:
@@ -151,6 +157,8 @@ def decide(
             held.update(training.gpus)
             free = free.without(given_amounts(training, capacity))
         yield from actions
+    if maintenance.drain is not None:
+        return
     free_slots = [slot for slot in slots if slot not in held]
     yield from _decide_queue(trainings, free_slots, len(slots), now, capacity=capacity, free=free)
 

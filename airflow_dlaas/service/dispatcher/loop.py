@@ -143,6 +143,7 @@ class Dispatcher:
             slots=self._slots,
             now=now,
             monotonic_now=monotonic_now,
+            maintenance=self._store.maintenance.get(),
             capacity=self._job_directories.capacity,
         ):
             has_work = True

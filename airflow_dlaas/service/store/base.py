@@ -13,6 +13,7 @@ from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.store.usage_record import UsageRecord
+from airflow_dlaas.service.store.maintenance import MaintenanceStore
 
 MAX_LEASE = timedelta(minutes=1)
 """The longest duration of a lease. A lease that expires later was acquired before the date was set back, and counts as
@@ -144,6 +145,10 @@ class Store(Protocol):
 
     A row that cannot be read does not affect other rows. It is returned as a record with `unreadable_columns`.
     """
+
+    @property
+    def maintenance(self) -> MaintenanceStore:
+        """Whether the service is drained, and which GPUs are cordoned."""
 
     # -- experiments ---------------------------------------------------------
 
@@ -297,9 +302,10 @@ class Store(Protocol):
         """
         Reserve *gpus* for a training that is to be started; return whether this succeeded.
 
-        It changes nothing and returns False if the training has ended, was started or is to be canceled, or if another
-        training holds one of *gpus* (it was started, has not ended and does not store its results yet). If two
-        dispatchers both act as the holder of the lease, one of them succeeds.
+        It changes nothing and returns False if the training has ended, was started or is to be canceled, if the service
+        is drained or one of *gpus* is cordoned, or if another training holds one of *gpus* (it was started, has not
+        ended and does not store its results yet). If two dispatchers both act as the holder of the lease, one of them
+        succeeds.
         """
 
     def set_handle(self, training_id: str, handle: str) -> None:

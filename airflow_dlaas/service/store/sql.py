@@ -30,6 +30,7 @@ from airflow_dlaas.service.store.base import (
 )
 from airflow_dlaas.service.store.counts import count_trainings
 from airflow_dlaas.service.store.database import Database
+from airflow_dlaas.service.store.maintenance_table import SqlMaintenance, is_start_forbidden
 from airflow_dlaas.service.store.row_reader import get_lease, list_held_slots
 from airflow_dlaas.service.store.secret_encryption import SecretCipher
 from airflow_dlaas.service.store.tables import (
@@ -64,6 +65,7 @@ class SqlStore:
     def __init__(self, url: str, *, key: bytes | None = None) -> None:
         self._cipher = SecretCipher(key)
         self._database = Database(url)
+        self.maintenance = SqlMaintenance(self._database)
 
     def close(self) -> None:
         """Close all connections."""
@@ -315,7 +317,7 @@ class SqlStore:
             record = training_queries.get_training(connection, training_id)
             if record.state.is_final or record.started_at is not None or record.cancel_requested:
                 return False
-            if not set(gpus).isdisjoint(list_held_slots(connection)):
+            if not set(gpus).isdisjoint(list_held_slots(connection)) or is_start_forbidden(connection, gpus):
                 return False
             training_queries.update_training(connection, training_id, modified_at=now, gpus=list(gpus), started_at=now)
         return True

@@ -165,3 +165,12 @@ usage = Table(
 )
 """One row for each training that was started (`usage_queries`). There is no foreign key: rows stay when a training is
 deleted."""
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("subject", String(255), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+"""``drain`` as the subject: no training is started. ``gpu:NAME``: the GPU is given to no training."""

@@ -40,8 +40,10 @@ READ_METHODS = {
     "get_queue_position",
     "list_unfinished",
     "get_definition_with_secrets",
+    "maintenance",
 }
-"""The methods of the store that change nothing: a kill in one of them has the same effect as a kill before."""
+"""The methods of the store that change nothing: a kill in one of them has the same effect as a kill before. No scenario
+drains a service or cordons a GPU: each is one statement, on which no other write depends."""
 
 
 # -- scenarios ---------------------------------------------------------------

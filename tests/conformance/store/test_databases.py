@@ -55,6 +55,7 @@ def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
         for column in ("acknowledged_at", "note", "tags"):
             connection.execute(text(f"ALTER TABLE trainings DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE usage"))
+        connection.execute(text("DROP TABLE maintenance"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     engine.dispose()
     upgraded = SqlStore(url)

@@ -16,7 +16,10 @@ from airflow_dlaas.cli.exit_codes import ExitCode
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "console.md").read_text(encoding="utf-8")
 
-WITHOUT_JSON = {"logs", "serve", "demo", "runtimes prepare", "users add", "users remove"}
+WITHOUT_JSON = {
+    *("logs", "serve", "demo", "runtimes prepare", "users add", "users remove"),
+    *("drain on", "drain off", "gpus cordon", "gpus uncordon"),
+}
 """Commands that print neither a list nor an object: a log, or one sentence."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
@@ -13,7 +15,7 @@ def test_paths_without_a_token_are_these_only(service) -> None:
     open_paths = set()
     for route in api.routes:
         if isinstance(route, Route | APIRoute):
-            path = route.path.format(**dict.fromkeys(route.param_convertors, "x"))
+            path = re.sub(r"\{.*?\}", "x", route.path)
             for method in route.methods or ():
                 answer = service.client.request(method, path, headers={"Authorization": ""})
                 if answer.status_code < 400:

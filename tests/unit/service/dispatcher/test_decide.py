@@ -16,6 +16,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     LOST_AFTER,
     MAX_STARTS,
     MAX_STORING,
+    NO_MAINTENANCE,
     RESTART_INTERVAL,
     STOP_RETRY_INTERVAL,
     Abandon,
@@ -33,6 +34,7 @@ from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observatio
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.maintenance import MaintenanceRecord, MaintenanceState
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 MONOTONIC_NOW = 1000.0
@@ -72,19 +74,27 @@ def decide_actions(
     memories: dict[str, DispatcherMemory] | None = None,
     slots: Sequence[str] = FOUR,
     capacity: Capacity = UNLIMITED,
+    maintenance: MaintenanceState = NO_MAINTENANCE,
 ) -> list[Action]:
     observations = {entry.id: ALIVE for entry in entries if entry.started_at} | (observations or {})
-    return list(
-        decide(
-            entries,
-            observations,
-            memories or {},
-            slots=slots,
-            now=NOW,
-            monotonic_now=MONOTONIC_NOW,
-            capacity=capacity,
-        )
+    found = decide(
+        entries,
+        observations,
+        memories or {},
+        slots=slots,
+        now=NOW,
+        monotonic_now=MONOTONIC_NOW,
+        capacity=capacity,
+        maintenance=maintenance,
     )
+    return list(found)
+
+
+def cordoned(*gpus: str) -> MaintenanceState:
+    return MaintenanceState(cordons={gpu: MaintenanceRecord(NOW, "ECC errors") for gpu in gpus})
+
+
+DRAINED = MaintenanceState(drain=MaintenanceRecord(NOW))
 
 
 def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> ExitFile:
@@ -113,6 +123,34 @@ def test_held_slot_is_not_given_to_another_training():
 def test_small_training_does_not_overtake_a_large_queued_one():
     waiting = [a_started("a", "virtual:0", "virtual:1"), a_training("large", 3), a_training("small")]
     assert decide_actions(*waiting) == []
+
+
+def test_cordoned_slot_is_not_given_to_a_training():
+    found = decide_actions(a_training("a", 2), a_training("b"), maintenance=cordoned("virtual:0", "virtual:2"))
+    assert found == [Start("a", ("virtual:1", "virtual:3"))]
+
+
+def test_training_that_needs_more_slots_than_are_not_cordoned_waits_and_is_not_overtaken():
+    waiting = [a_training("large", 4), a_training("small")]
+    assert decide_actions(*waiting, maintenance=cordoned("virtual:3")) == []
+    assert decide_actions(*waiting) == [Start("large", FOUR)]
+
+
+def test_cordon_of_a_slot_that_the_service_does_not_have_changes_nothing():
+    assert decide_actions(a_training("a", 4), maintenance=cordoned("GPU-gone")) == [Start("a", FOUR)]
+
+
+def test_drain_starts_no_training_and_watches_the_started_ones():
+    running = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING)
+    unclaimed = replace(a_started("c", "virtual:1"), handle=None)
+    seen = {"a": Observation(exit_file=an_exit()), "c": Observation(has_spec=True)}
+    found = decide_actions(running, unclaimed, a_training("b"), observations=seen, maintenance=DRAINED)
+    assert [(type(action), action.training_id) for action in found] == [(Finish, "a"), (Restart, "c")]
+
+
+def test_training_with_a_slot_that_is_cordoned_meanwhile_keeps_it():
+    running = a_started("a", "virtual:0", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
+    assert decide_actions(running, maintenance=cordoned("virtual:0")) == []
 
 
 def test_finish_frees_slots_in_the_same_round():

@@ -13,6 +13,7 @@ from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.maintenance import MaintenanceState
 from tests.unit.service.dispatcher.test_decide import a_training
 
 
@@ -21,6 +22,10 @@ class FailingStore:
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
+        self.maintenance = self
+
+    def get(self) -> MaintenanceState:
+        return MaintenanceState()
 
     def acquire_lease(self, *_: object) -> bool:
         return True
