@@ -25,6 +25,7 @@ from airflow_dlaas.cli import (
     logs,
     maintenance,
     metrics,
+    operate,
     runs,
     runtimes,
     serve,
@@ -77,7 +78,7 @@ app = typer.Typer(
 )
 for command_module in (
     *(train, definitions, runs, show, logs, metrics, cancel, fetch, annotate, delete),
-    *(experiments, data, serve, runtimes, environments, usage, users, maintenance, doctor, demo, examples),
+    *(experiments, data, serve, runtimes, environments, usage, users, maintenance, operate, doctor, demo, examples),
 ):
     command_module.register(app)
 

@@ -34,6 +34,7 @@ from airflow_dlaas.service.dispatcher.free_resources import Capacity
 from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
+from airflow_dlaas.service.key_rotation import finish_rotation, open_store
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process import ports
@@ -46,8 +47,6 @@ from airflow_dlaas.service.runtimes.probe import check_entry
 from airflow_dlaas.service.runtimes.reloading_catalogue import ReloadingCatalogue
 from airflow_dlaas.service.server import serve_in_thread
 from airflow_dlaas.service.store.blobs import BlobStore
-from airflow_dlaas.service.store.secret_encryption import derive_key
-from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.supervision import start_in_background, supervise
 from airflow_dlaas.storage.swift.store import SwiftStore
 
@@ -147,8 +146,9 @@ class Service:
         )
 
         token_key = bytes.fromhex(credentials.token_key)
-        store = SqlStore(settings.database or f"sqlite:///{data_dir.database}", key=derive_key(token_key))
+        store = open_store(credentials, settings.database or f"sqlite:///{data_dir.database}")
         stack.callback(store.close)
+        self._credentials = finish_rotation(store, self._credentials)
         blobs = BlobStore(data_dir.blobs)
         allowlist = settings.object_stores.with_urls(address.url_aliases(swift.port) if swift else ())
         dispatcher = Dispatcher(
@@ -158,7 +158,7 @@ class Service:
             slots=self.gpus,
             lease_holder=f"{socket.gethostname()}:{data_dir.path}",
         )
-        open_store = partial(
+        open_object_store = partial(
             SwiftStore.open,
             verify=next(iter(ca_environment.values()), True),
             connect_timeout=STORE_CONNECT_TIMEOUT,
@@ -176,8 +176,8 @@ class Service:
                 total_memory=self._capacity.memory,
                 authenticator=TokenAuthenticator(users, token_key, clock=utc_now, lifetime=settings.token_lifetime),
                 allowlist=allowlist,
-                check_container=partial(_check_container, open_store),
-                create_container=partial(_create_container, open_store),
+                check_container=partial(_check_container, open_object_store),
+                create_container=partial(_create_container, open_object_store),
                 wake_dispatcher=dispatcher.wake,
                 admin=credentials.user,
                 service_user=credentials.user,

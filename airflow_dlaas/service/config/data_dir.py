@@ -48,6 +48,10 @@ class Credentials:
     """The login URL of the embedded Swift; None without one."""
     ca_file: str | None = None
     """The authorities that signed the certificate of both URLs, unless it is a public one."""
+    previous_token_key: str | None = field(default=None, repr=False)
+    """The token key before a rotation that has not ended: secrets in the database may still be encrypted with it."""
+    previous_swift_key: str | None = field(default=None, repr=False)
+    """The Swift key before a rotation that has not ended: queued trainings may still have it."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.store.usage_record import UsageRecord
 from airflow_dlaas.service.store.maintenance import MaintenanceStore
+from airflow_dlaas.service.store.usage_record import UsageRecord
 
 MAX_LEASE = timedelta(minutes=1)
 """The longest duration of a lease. A lease that expires later was acquired before the date was set back, and counts as

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -27,10 +27,15 @@ def derive_key(token_key: bytes) -> bytes:
 
 
 class SecretCipher:
-    """Encrypts and decrypts texts with *key*, from `derive_key`. Without a key, texts stay as they are."""
+    """
+    Encrypts and decrypts texts with *key*, from `derive_key`. Without a key, texts stay as they are.
 
-    def __init__(self, key: bytes | None) -> None:
-        self._fernet = Fernet(key) if key is not None else None
+    :param previous_key: the key before a rotation that has not ended: texts encrypted with it are decrypted too.
+    """
+
+    def __init__(self, key: bytes | None, previous_key: bytes | None = None) -> None:
+        keys = [Fernet(one) for one in (key, previous_key) if one is not None]
+        self._fernet = MultiFernet(keys) if key is not None else None
 
     def encrypt(self, text: str) -> str:
         """Return *text* encrypted."""

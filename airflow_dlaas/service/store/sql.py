@@ -6,7 +6,7 @@ Its methods are documented in `airflow_dlaas.service.store.base.Store`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ from airflow_dlaas.service.store.database import Database
 from airflow_dlaas.service.store.maintenance_table import SqlMaintenance, is_start_forbidden
 from airflow_dlaas.service.store.row_reader import get_lease, list_held_slots
 from airflow_dlaas.service.store.secret_encryption import SecretCipher
+from airflow_dlaas.service.store.secret_rotation import reencrypt_secrets
 from airflow_dlaas.service.store.tables import (
     FINAL_STATES,
     IS_QUEUED,
@@ -59,11 +60,12 @@ class SqlStore:
     method may raise `HostError`: the database is unreachable, full or locked.
 
     With a *key* (`airflow_dlaas.service.store.secret_encryption.derive_key`), secrets are encrypted. Without one they
-    are stored in plain text: for tests, and for a database that no other user can read.
+    are stored in plain text: for tests, and for a database that no other user can read. *previous_key* is the key
+    before a rotation that has not ended; see `reencrypt_secrets`.
     """
 
-    def __init__(self, url: str, *, key: bytes | None = None) -> None:
-        self._cipher = SecretCipher(key)
+    def __init__(self, url: str, *, key: bytes | None = None, previous_key: bytes | None = None) -> None:
+        self._cipher = SecretCipher(key, previous_key)
         self._database = Database(url)
         self.maintenance = SqlMaintenance(self._database)
 
@@ -321,6 +323,19 @@ class SqlStore:
                 return False
             training_queries.update_training(connection, training_id, modified_at=now, gpus=list(gpus), started_at=now)
         return True
+
+    def reencrypt_secrets(self, change: Callable[[str], str]) -> int:
+        """
+        Encrypt the secrets of all trainings with the present key, in one transaction; return their number.
+
+        Secrets that cannot be decrypted stay as they are: their training fails at its start, as before.
+
+        :param change: returns the definition to store, given the JSON of the definition with its secrets.
+        """
+        with self._write_transaction() as connection:
+            changed = reencrypt_secrets(connection, self._cipher, change)
+        self._database.truncate_wal()
+        return changed
 
     def set_handle(self, training_id: str, handle: str) -> None:
         with self._write_transaction() as connection:

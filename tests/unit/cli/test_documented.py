@@ -18,7 +18,7 @@ DOCUMENT = (Path(__file__).parents[3] / "docs" / "console.md").read_text(encodin
 
 WITHOUT_JSON = {
     *("logs", "serve", "demo", "runtimes prepare", "users add", "users remove"),
-    *("drain on", "drain off", "gpus cordon", "gpus uncordon"),
+    *("drain on", "drain off", "gpus cordon", "gpus uncordon", "keys rotate"),
 }
 """Commands that print neither a list nor an object: a log, or one sentence."""
 
