@@ -8,6 +8,8 @@ import json
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +29,7 @@ from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.connections import ServiceConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import Pair, pair
-from tests.conftest import ServiceProcess
+from tests.conftest import ServiceProcess, free_port
 from tests.integration.service.conftest import Customer
 
 TIMEOUT = 30.0
@@ -195,3 +197,15 @@ def test_service_with_tls_listens_beyond_loopback_without_an_option(tmp_path: Pa
         process.start()
         assert process.connections()["swift_default"]["host"].startswith("https://127.0.0.1:")
         assert process.console("runs").returncode == 0
+
+
+def test_health_check_of_the_container_image_works_with_tls(service: ServiceProcess) -> None:
+    done = run_health_check(service.environment)
+    assert (done.returncode, json.loads(done.stdout.split(" ", 1)[1])["status"]) == (0, "ok")
+    done = run_health_check(service.environment | {"DLAAS_PORT": str(free_port())})
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def run_health_check(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    script = Path(__file__).parents[3] / "deploy" / "health.py"
+    return subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
