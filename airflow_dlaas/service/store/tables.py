@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration: a database of this version needs no upgrade."""
 
 
