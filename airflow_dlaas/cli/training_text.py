@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from airflow_dlaas.cli.resource_text import describe_resources
 from airflow_dlaas.contract.curves import metric_label
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Metric, Training
@@ -69,6 +70,7 @@ def training_fields(training: Training) -> dict[str, str | None]:
         "runs on": status.runtime,
         "command": model.execution.command,
         "gpus": f"{model.execution.size_text}: {', '.join(status.gpus or ()) or 'none booked'}",
+        "resources": describe_resources(status.resources),
         "isolation": status.isolation,
         "code": model.definition_location,
         "submitted": format_time(status.submitted_at),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from airflow_dlaas.contract.base import ApiList, ApiModel
-from airflow_dlaas.contract.resources import Resources
 
 
 class ResourceAmounts(ApiModel):
@@ -39,19 +35,3 @@ class ResourceReport(ApiModel):
     enforced_by: str | None = None
     """``cgroup v2``, ``cgroup v1``, ``container``, or ``none: `` and the reason. A sandbox enforces ``shared_memory``
     alone."""
-
-
-def requested_amounts(definition: Mapping[str, Any], gpus: int) -> ResourceAmounts:
-    """
-    Return what *definition*, a valid one as JSON, requests.
-
-    :param gpus: its number of GPUs, which a size of 2017 gives too.
-    :raises ValueError: it is not valid.
-    """
-    execution = definition.get("model_definition", {}).get("execution", {})
-    if (resources := execution.get("resources")) is None:
-        return ResourceAmounts(gpus=gpus)
-    found = Resources.model_validate(resources)
-    return ResourceAmounts(
-        gpus=gpus, cpus=found.cpus, memory=found.memory_bytes, shared_memory=found.shared_memory_bytes
-    )

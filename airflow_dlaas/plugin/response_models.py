@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from airflow_dlaas.contract.base import Timestamp
+from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import ResourceUsage
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
@@ -54,7 +55,9 @@ class TrainingListItem(ResponseModel):
     runtime: str | None
     """Description of the runtime that the service chose."""
     resource_type: str
-    """small, medium or large."""
+    """small, medium or large, or the requested resources: ``2 GPUs, 16GiB memory``."""
+    requested_gpus: int
+    """Number of GPUs that it requests."""
     submitted_at: Timestamp | None
     running_at: Timestamp | None
     finished_at: Timestamp | None
@@ -104,6 +107,8 @@ class TrainingDetail(TrainingListItem):
     phases: list[PhaseInterval]
     usage: ResourceUsage | None
     """null in a final state, and while nothing was measured."""
+    resources: ResourceReport | None
+    """What it requested, was given and used; null where the service does not report it."""
     isolation: str | None
     cancel_requested: bool
     definition: Any

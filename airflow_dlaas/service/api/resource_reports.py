@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_dlaas.contract.resource_report import ResourceReport, requested_amounts
+from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.service.job_files import ResourcesFile
+from airflow_dlaas.service.requested_resources import requested_amounts
 from airflow_dlaas.service.store.base import TrainingRecord
 
 

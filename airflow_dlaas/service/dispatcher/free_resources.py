@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from airflow_dlaas.contract.byte_size import format_bytes
-from airflow_dlaas.contract.resource_report import ResourceAmounts, requested_amounts
+from airflow_dlaas.contract.resource_report import ResourceAmounts
+from airflow_dlaas.service.requested_resources import requested_amounts
 from airflow_dlaas.service.store.base import TrainingRecord
 
 DEFAULT_CPUS = 1.0

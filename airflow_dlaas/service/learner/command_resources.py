@@ -164,6 +164,6 @@ def _apply_limits(group: Cgroup, given: ResourceAmounts, logger: logging.Logger)
 
 
 def _children_cpu_seconds() -> float:
-    """Return the CPU time of all descendants of this process that have ended, whoever of them waited for which."""
+    """Return the CPU time of all descendants that have ended and were waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

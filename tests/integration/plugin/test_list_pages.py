@@ -60,6 +60,7 @@ def training(index: int, metrics: dict[str, MetricNumber] | None = None, **field
         "name": "digits",
         "framework": "tensorflow 2.21",
         "resource_type": "small",
+        "requested_gpus": 1,
         "submitted_at": SUBMITTED + timedelta(minutes=index),
         "running_at": began + timedelta(minutes=index),
         "finished_at": began + timedelta(minutes=index, hours=1, seconds=5),

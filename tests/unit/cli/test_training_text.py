@@ -77,3 +77,22 @@ def test_secrets_of_connections_are_masked_wherever_they_are() -> None:
     assert "geheim" not in str(masked)
     assert masked["entity"]["training_data"][0]["connection"]["userId"] == "u"
     assert masked["entity"]["status"] == document["entity"]["status"]
+
+
+def test_resources_have_a_line_for_each_kind_of_amount() -> None:
+    report = {
+        "requested": {"gpus": 0, "memory": 64 * 2**20},
+        "given": {"gpus": 0, "cpus": 1.0, "memory": 64 * 2**20},
+        "used": {"cpus": 0.52, "memory": 40 * 2**20},
+        "enforced": ["cpus", "shared_memory"],
+        "enforced_by": "cgroup v1",
+    }
+    assert training_fields(make_training(resources=report))["resources"] == (
+        "requested: 0 GPUs, 64.0 MiB memory\n"
+        "given: 0 GPUs, 1 CPU, 64.0 MiB memory\n"
+        "used: 0.52 CPUs, 40.0 MiB memory\n"
+        "enforced: cpus, shared memory (cgroup v1)"
+    )
+    queued = make_training(resources={"requested": {"gpus": 1}})
+    assert training_fields(queued)["resources"] == "requested: 1 GPU"
+    assert training_fields(make_training())["resources"] is None

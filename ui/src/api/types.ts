@@ -88,6 +88,20 @@ export interface components {
             /** @description null while the phase lasts. */
             until: string | null;
         };
+        ResourceAmounts: {
+            gpus?: number | null;
+            cpus?: number | null;
+            memory?: number | null;
+            shared_memory?: number | null;
+        };
+        ResourceReport: {
+            requested: components["schemas"]["ResourceAmounts"];
+            given?: components["schemas"]["ResourceAmounts"] | null;
+            used?: components["schemas"]["ResourceAmounts"] | null;
+            /** @default [] */
+            enforced: string[];
+            enforced_by?: string | null;
+        };
         ResourceUsage: {
             at: string;
             memory_bytes?: number | null;
@@ -168,8 +182,10 @@ export interface components {
             framework: string;
             /** @description Description of the runtime that the service chose. */
             runtime: string | null;
-            /** @description small, medium or large. */
+            /** @description small, medium or large, or the requested resources: ``2 GPUs, 16GiB memory``. */
             resource_type: string;
+            /** @description Number of GPUs that it requests. */
+            requested_gpus: number;
             submitted_at: string | null;
             running_at: string | null;
             finished_at: string | null;
@@ -196,6 +212,8 @@ export interface components {
             phases: components["schemas"]["PhaseInterval"][];
             /** @description null in a final state, and while nothing was measured. */
             usage: components["schemas"]["ResourceUsage"] | null;
+            /** @description What it requested, was given and used; null where the service does not report it. */
+            resources: components["schemas"]["ResourceReport"] | null;
             isolation: string | null;
             cancel_requested: boolean;
             /** @description The training definition; values of secrets are masked. */
@@ -236,8 +254,10 @@ export interface components {
             framework: string;
             /** @description Description of the runtime that the service chose. */
             runtime: string | null;
-            /** @description small, medium or large. */
+            /** @description small, medium or large, or the requested resources: ``2 GPUs, 16GiB memory``. */
             resource_type: string;
+            /** @description Number of GPUs that it requests. */
+            requested_gpus: number;
             submitted_at: string | null;
             running_at: string | null;
             finished_at: string | null;
@@ -307,6 +327,8 @@ export type LogChunk = components['schemas']['LogChunk'];
 export type LogMatch = components['schemas']['LogMatch'];
 export type LogMatches = components['schemas']['LogMatches'];
 export type PhaseInterval = components['schemas']['PhaseInterval'];
+export type ResourceAmounts = components['schemas']['ResourceAmounts'];
+export type ResourceReport = components['schemas']['ResourceReport'];
 export type ResourceUsage = components['schemas']['ResourceUsage'];
 export type ResultFile = components['schemas']['ResultFile'];
 export type ResultFiles = components['schemas']['ResultFiles'];

@@ -7,7 +7,7 @@ const waits = (id: string, queue_position: number | null, parts = {}) =>
   sampleTraining({ id, state: "pending", phase: "queued", queue_position, ...parts });
 
 test("waiting trainings are ordered by their position, with unknown positions last", () => {
-  const [queue] = gpuQueues([waits("unknown", null), waits("third", 2, { resource_type: "large" }), waits("first", 0)]);
+  const [queue] = gpuQueues([waits("unknown", null), waits("third", 2, { requested_gpus: 3 }), waits("first", 0)]);
   expect(queue?.waiting.map((one) => [one.training.id, one.gpus])).toEqual([
     ["first", 1],
     ["third", 3],
@@ -27,6 +27,11 @@ test("a training with GPUs does not wait, even in an early phase", () => {
   const [queue] = gpuQueues([waits("prepares", null, { phase: "preparing", gpus: ["1"] })]);
   expect(queue?.waiting).toEqual([]);
   expect(queue?.holding.map((one) => one.gpus)).toEqual([["1"]]);
+});
+
+test("a training without GPUs does not wait once it is started", () => {
+  const [queue] = gpuQueues([waits("prepares", null, { phase: "preparing", requested_gpus: 0 })]);
+  expect(queue).toMatchObject({ waiting: [], holding: [] });
 });
 
 test("a final training is in no queue, even where it still lists GPUs", () => {

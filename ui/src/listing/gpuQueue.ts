@@ -1,7 +1,7 @@
 /** Trainings that wait for GPUs and trainings that have GPUs, for each service. */
 
 import type { TrainingListItem } from "../api/types";
-import { requestedGpus, isFinal } from "./trainingFields";
+import { isFinal } from "./trainingFields";
 import { sortBy } from "./sort";
 
 export interface WaitingTraining {
@@ -40,8 +40,8 @@ export function gpuQueues(trainings: readonly TrainingListItem[], unavailable: r
     found.set(training.connection, queue);
     if (isFinal(training)) continue;
     if (training.gpus.length > 0) queue.holding.push({ training, gpus: training.gpus });
-    else if (training.state === "pending")
-      queue.waiting.push({ training, ahead: training.queue_position, gpus: requestedGpus(training) });
+    else if (training.state === "pending" && (training.phase ?? "queued") === "queued")
+      queue.waiting.push({ training, ahead: training.queue_position, gpus: training.requested_gpus });
   }
   return sortBy([...found.values()], (queue) => queue.connection, false).map((queue) => ({
     ...queue,

@@ -16,6 +16,7 @@ export function sampleTraining(fields: Fields = {}): TrainingListItem {
     framework: "tensorflow 2.21",
     runtime: null,
     resource_type: "small",
+    requested_gpus: 1,
     submitted_at: "2026-11-25T02:00:00Z",
     running_at: "2026-11-25T02:01:00Z",
     finished_at: "2026-11-25T02:11:00Z",

@@ -66,11 +66,6 @@ export function isUnknown(training: TrainingListItem): boolean {
   return training.state === null && training.id !== null;
 }
 
-/** The number of GPUs that a training requests; 1 for an unknown resource type. */
-export function requestedGpus(training: TrainingListItem): number {
-  return { small: 1, medium: 2, large: 3 }[training.resource_type] ?? 1;
-}
-
 /** "learningRate 0.01, batch 64": those of *names* that the training has. */
 export function formatParameters(training: TrainingListItem, names: readonly string[]): string {
   return names

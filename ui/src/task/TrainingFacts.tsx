@@ -5,6 +5,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { PhaseInterval, ResultsLocation, TrainingDetail } from "../api/types";
 import { formatBytes, formatDuration, formatExactTime } from "../shared/format";
 import { onAirflowLinkClick } from "../shared/airflowNavigation";
+import { resourceLines } from "./resourceText";
 import { CopyButton } from "../shared/CopyButton";
 
 export function PhaseTimeline({ phases, now }: { phases: readonly PhaseInterval[]; now: number }): JSX.Element | null {
@@ -40,7 +41,8 @@ export function TrainingFacts({ training, now }: FactsProps): JSX.Element {
   const rows: [string, ComponentChildren][] = [
     ["Framework", training.framework],
     ["Runs on", training.runtime],
-    ["Resources", `${training.resource_type}${training.gpus.length ? `: ${training.gpus.join(", ")}` : ""}`],
+    ["GPUs", training.gpus.join(", ")],
+    ["Resources", <ResourceLines training={training} />],
     ["In the queue", training.queue_position === null ? null : `position ${training.queue_position + 1}`],
     ["Memory", usage?.memory_bytes == null ? null : formatBytes(usage.memory_bytes)],
     ["CPU", usage?.cpu_percent == null ? null : `${Math.round(usage.cpu_percent)} % of a core`],
@@ -90,6 +92,16 @@ export function TrainingFacts({ training, now }: FactsProps): JSX.Element {
 function durationText(begin: string | null, end: string | null, now: number): string | null {
   if (begin === null) return null;
   return formatDuration(Math.max(0, (end === null ? now : Date.parse(end)) - Date.parse(begin)));
+}
+
+function ResourceLines({ training }: { training: TrainingDetail }): JSX.Element {
+  return (
+    <>
+      {resourceLines(training).map((line) => (
+        <div key={line}>{line}</div>
+      ))}
+    </>
+  );
 }
 
 function ResultsPath({ results }: { results: ResultsLocation }): JSX.Element {
