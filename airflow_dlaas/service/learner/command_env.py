@@ -93,7 +93,8 @@ def physical_gpus(gpus: Sequence[str]) -> list[str]:
 def log_header(spec: JobSpec, isolation: str) -> str:
     """Return the first lines of the log: runtime, GPUs and isolation."""
     devices = physical_gpus(spec.gpus)
-    on = f"GPU {', '.join(devices)}" if devices else f"no GPU (virtual slots: {len(spec.gpus)})"
+    virtual = f" (virtual slots: {len(spec.gpus)})" if spec.gpus else ""
+    on = f"GPU {', '.join(devices)}" if devices else f"no GPU{virtual}"
     text = f"{spec.training_id} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
     if spec.runtime.compatibility:
         text += "This is a compatibility entry: a newer version runs in place of the requested one\n"

@@ -55,6 +55,11 @@ class CommandResources:
         self.out_of_memory: OutOfMemory | None = None
         """Set at the end: whether memory ran out."""
 
+    @property
+    def are_kills_counted(self) -> bool:
+        """Whether the kernel counts processes that it kills because memory ran out."""
+        return self._group is not None and "memory" in self._group.by_controller
+
     def enter(self, argv: Sequence[str]) -> list[str]:
         """Return the argument list that runs *argv* with the limits."""
         return list(argv) if self._group is None else self._group.enter(argv)

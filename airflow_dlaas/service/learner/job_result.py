@@ -139,7 +139,11 @@ def _with_incomplete_results(result: JobResult, reason: str, *, canceled: bool) 
 
 
 def result_of(
-    command_result: CommandResult, limit: TimeLimit | None, out_of_memory: OutOfMemory | None = None
+    command_result: CommandResult,
+    limit: TimeLimit | None,
+    out_of_memory: OutOfMemory | None = None,
+    *,
+    are_kills_counted: bool = False,
 ) -> JobResult:
     """
     Return the job's result for the end of its command.
@@ -147,6 +151,7 @@ def result_of(
     :param limit: the time that it had.
     :param out_of_memory: set if the kernel killed one of its processes because memory ran out. A command that succeeds
         nevertheless is completed, with a warning.
+    :param are_kills_counted: whether the machine would have set *out_of_memory*.
     """
     if command_result.canceled:
         return JobResult(TrainingState.CANCELED, command_result.exit_code, reason="canceled while the command ran")
@@ -166,12 +171,12 @@ def result_of(
         TrainingState.ERROR,
         command_result.exit_code,
         "C201",
-        f"dl_job_failed: {_describe_exit_code(command_result.exit_code)}",
+        f"dl_job_failed: {_describe_exit_code(command_result.exit_code, are_kills_counted)}",
     )
 
 
-def _describe_exit_code(code: int) -> str:
-    if code == 128 + signal.SIGKILL:
+def _describe_exit_code(code: int, are_kills_counted: bool) -> str:
+    if code == 128 + signal.SIGKILL and not are_kills_counted:
         return "the command was killed (137), most often because memory ran out"
     try:
         return f"the command was ended by {signal.Signals(code - 128).name} ({code})"

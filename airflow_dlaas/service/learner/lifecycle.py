@@ -187,7 +187,12 @@ class JobLifecycle:
                 self.job, self.spec, self.definition, self.waker, self.isolation, self.log, resources
             ).run(provision)
             self.log.write_message("\n".join(describe_termination(ended)))
-        return result_of(ended, time_limit(self.spec, self.definition), resources.out_of_memory)
+        return result_of(
+            ended,
+            time_limit(self.spec, self.definition),
+            resources.out_of_memory,
+            are_kills_counted=resources.are_kills_counted,
+        )
 
     def event_dirs(self) -> list[Path]:
         """Return the folders in which a command may write event files."""

@@ -65,6 +65,7 @@ def test_finished_job_keeps_only_what_is_read_later(job):
         "log",
         "logs",
         "phase.json",
+        "resources.json",
         "run.json",
         "spec.json",
     ]

@@ -187,6 +187,7 @@ FILES = (
     "phase.json",
     "usage.json",
     "usage.jsonl",
+    "resources.json",
     "boards.json",
     "log",
     "metrics.jsonl",

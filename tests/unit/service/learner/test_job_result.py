@@ -93,6 +93,11 @@ def test_killed_process_without_memory_fails_the_training_only_if_the_command_fa
     assert result_of(ended, None, cause) == becomes
 
 
+def test_killed_command_has_no_guess_about_memory_where_such_kills_are_counted() -> None:
+    ending = result_of(CommandResult(137), None, are_kills_counted=True)
+    assert (ending.code, ending.reason) == ("C201", "dl_job_failed: the command was ended by SIGKILL (137)")
+
+
 def test_canceled_or_timed_out_command_stays_so_although_memory_ran_out() -> None:
     assert result_of(CommandResult(143, canceled=True), None, KILLED_BY_LIMIT).state is TrainingState.CANCELED
     assert result_of(CommandResult(143, timed_out=True), TimeLimit(1, "a"), KILLED_BY_LIMIT).code == "C201"
