@@ -105,12 +105,12 @@ class CommandResources:
 
 @contextmanager
 def limit_resources(
-    job: JobDirectory, spec: JobSpec, *, isolation: str, limits_shared_memory: bool, logger: logging.Logger
+    job: JobDirectory, spec: JobSpec, *, by_engine: bool, limits_shared_memory: bool, logger: logging.Logger
 ) -> Iterator[CommandResources]:
     """
     Limit the command that is started in this block to the resources that *spec* gives it.
 
-    :param isolation: ``container`` if a container engine enforces the limits.
+    :param by_engine: whether a container engine enforces the limits.
     :param limits_shared_memory: whether the sandbox does so for shared memory.
     """
     given = spec.given
@@ -118,7 +118,7 @@ def limit_resources(
     if limits_shared_memory and given.shared_memory is not None:
         enforced = ("shared_memory",)
     group: Cgroup | None = None
-    if isolation == CONTAINER:
+    if by_engine:
         enforced = tuple(one for one in ("cpus", "memory", "shared_memory") if getattr(given, one) is not None)
         report = ResourcesFile(given=given, enforced=enforced, enforced_by=CONTAINER)
     else:

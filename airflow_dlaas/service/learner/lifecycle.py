@@ -172,7 +172,7 @@ class JobLifecycle:
             limit_resources(
                 self.job,
                 self.spec,
-                isolation=self.isolation.mode,
+                by_engine=provision.engine is not None and provision.engine.limits_resources,
                 limits_shared_memory=self.isolation.shared_memory is not None,
                 logger=self.logger(LEARNER_LOG),
             ) as resources,

@@ -54,7 +54,7 @@ class CommandRun:
         environment |= hyperparameters.command_variables(self.definition)
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
         line = shell_argv(self.spec.command)
-        engine = container.find_engine() if runtime.kind == "container" else None
+        engine = provision.engine
         name = container.container_name(self.spec.training_id)
         if engine is not None:
             write_environment_file(

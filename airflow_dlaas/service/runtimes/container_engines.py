@@ -27,6 +27,9 @@ class ContainerEngine(Protocol):
     def path(self) -> str:
         """The path of the program."""
 
+    limits_resources: ClassVar[bool]
+    """Whether the engine enforces `ContainerRun.limits`."""
+
     def run_command(self, run: ContainerRun) -> list[str]:
         """Return the argument list that runs *run* in the foreground. It has no variable of the command."""
 
@@ -51,6 +54,7 @@ class Podman:
     check_command: ClassVar[str] = "info"
     # The container sees no other devices than `gpus`, and counts them from 0.
     excluded_variables: ClassVar[Collection[str]] = OWN_VARIABLES | {"CUDA_VISIBLE_DEVICES"}
+    limits_resources: ClassVar[bool] = True
 
     def run_command(self, run: ContainerRun) -> list[str]:
         """See `ContainerEngine.run_command`."""
@@ -74,6 +78,7 @@ class Docker:
     name: ClassVar[str] = "docker"
     check_command: ClassVar[str] = "version"
     excluded_variables: ClassVar[Collection[str]] = Podman.excluded_variables
+    limits_resources: ClassVar[bool] = True
 
     def run_command(self, run: ContainerRun) -> list[str]:
         """See `ContainerEngine.run_command`."""
@@ -101,6 +106,8 @@ class Apptainer:
     name: ClassVar[str] = "apptainer"
     check_command: ClassVar[str] = "version"
     excluded_variables: ClassVar[Collection[str]] = OWN_VARIABLES
+    # The learner limits its processes, as those of a command without a container.
+    limits_resources: ClassVar[bool] = False
 
     def run_command(self, run: ContainerRun) -> list[str]:
         """See `ContainerEngine.run_command`."""

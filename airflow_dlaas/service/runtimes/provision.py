@@ -9,6 +9,7 @@ from pathlib import Path
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes import container, prefix, uv, venv
+from airflow_dlaas.service.runtimes.container_engines import ContainerEngine
 
 SHIMS_DIR = Path(__file__).parent / "shims"
 
@@ -20,6 +21,8 @@ class RuntimePaths:
     path: tuple[Path, ...] = ()
     python_path: tuple[Path, ...] = ()
     library_path: tuple[Path, ...] = ()
+    engine: ContainerEngine | None = None
+    """The engine that runs the command, of kind ``container``."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of the command, besides these paths."""
 
@@ -34,6 +37,7 @@ def provision_runtime(spec: RuntimeSpec, environments_dir: Path, on_progress: Ca
         to the output of a command line.
     :raises HostError: the runtime is not available on this machine.
     """
+    engine: ContainerEngine | None = None
     match spec.kind:
         case "uv":
             path: tuple[Path, ...] = (uv.ensure_environment(spec, environments_dir, on_progress),)
@@ -42,14 +46,16 @@ def provision_runtime(spec: RuntimeSpec, environments_dir: Path, on_progress: Ca
         case "prefix":
             path = prefix.prefix_folders(spec)
         case "container":
-            container.find_engine()
-            path = ()
+            path, engine = (), container.find_engine()
         case other:
             raise HostError(
                 f"The runtime {spec.key} is of kind {other}, which this version of the service does not support"
             )
     return RuntimePaths(
-        path=path, python_path=shim_folders(spec), library_path=tuple(Path(one) for one in spec.ld_library_path)
+        path=path,
+        python_path=shim_folders(spec),
+        library_path=tuple(Path(one) for one in spec.ld_library_path),
+        engine=engine,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -50,22 +52,33 @@ def calls(job, tmp_path: Path, engine: str) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["podman", "docker", "apptainer"])
-def test_variables_reach_the_command_by_a_private_file_and_no_command_line(job, calls):
-    value = "a value of /some/site's own"
+def test_variables_reach_the_command_by_a_private_file_and_no_command_line(job, calls, engine):
+    value, token = "a value of /some/site's own", "a-made-up-token-of-the-tests"
     command = """
         ls -l $JOB_STATE_DIR/container-environment | cut -c 1-10
+        printf %s "$HF_TOKEN" | md5sum | cut -c 1-32 > $RESULT_DIR/token
         printf %s "$SITE_VALUE" > $RESULT_DIR/value; printf %s "$PATH" > $RESULT_DIR/path; pwd > $RESULT_DIR/pwd
     """
-    ended = job.run(command, runtime={**RUNTIME, "env": {"SITE_VALUE": value}})
+    job.prepare(command, runtime={**RUNTIME, "env": {"SITE_VALUE": value}}, given={"memory": 2**32})
+    document = json.loads(job.folder.secrets.read_text())
+    document["model_definition"]["execution"]["secrets"] = {"HF_TOKEN": token}
+    job.folder.secrets.write_text(json.dumps(document))
+    job.runner.start(job.folder)
+    ended = job.end()
     assert (ended.state, ended.isolation) == (TrainingState.COMPLETED, "container"), job.logs()
     stored = job.stored()
+    assert stored["token"].decode().strip() == hashlib.md5(token.encode(), usedforsecurity=False).hexdigest()
     assert (stored["value"].decode(), stored["path"]) == (value, b"/image/bin:/usr/bin:/bin")
     assert stored["pwd"].decode().strip() == str(job.folder.subdirectory("code"))
     assert "-rw-------" in job.folder.log.read_text()
     for seen in (calls.with_name("calls.cmdline"), calls.with_name("calls.env")):
         assert seen.stat().st_size > 0
         assert value not in seen.read_text()
+        assert token not in seen.read_text()
     assert not job.folder.container_environment.exists()
+    limit = f"--memory={2**32}" in calls.with_name("calls.cmdline").read_text().splitlines()
+    by_engine = json.loads(job.folder.resources.read_text())["enforced_by"] == "container"
+    assert (limit, by_engine) == (engine != "apptainer", engine != "apptainer")
 
 
 def test_script_runs_in_a_container_and_prints_to_the_log(job, calls):

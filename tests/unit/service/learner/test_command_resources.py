@@ -41,7 +41,7 @@ def measured(memory: int, cpu_percent: float) -> ResourceUsage:
 
 def test_command_without_a_group_runs_as_it_is_and_is_measured(tmp_path: Path, logger: logging.Logger) -> None:
     job = JobDirectory(tmp_path)
-    with limit_resources(job, a_spec(), isolation="none", limits_shared_memory=False, logger=logger) as resources:
+    with limit_resources(job, a_spec(), by_engine=False, limits_shared_memory=False, logger=logger) as resources:
         assert resources.enter(["a", "b"]) == ["a", "b"]
         assert read(job).enforced_by == "none: switched off by DLAAS_CGROUPS"
         resources.add_usage(measured(500, 100.0))
@@ -53,13 +53,13 @@ def test_command_without_a_group_runs_as_it_is_and_is_measured(tmp_path: Path, l
 
 def test_sandbox_enforces_shared_memory_without_a_group(tmp_path: Path, logger: logging.Logger) -> None:
     job = JobDirectory(tmp_path)
-    with limit_resources(job, a_spec(), isolation="bubblewrap", limits_shared_memory=True, logger=logger):
+    with limit_resources(job, a_spec(), by_engine=False, limits_shared_memory=True, logger=logger):
         assert read(job).enforced == ("shared_memory",)
 
 
 def test_container_engine_enforces_all_limits(tmp_path: Path, logger: logging.Logger) -> None:
     job = JobDirectory(tmp_path)
-    with limit_resources(job, a_spec(), isolation="container", limits_shared_memory=False, logger=logger) as resources:
+    with limit_resources(job, a_spec(), by_engine=True, limits_shared_memory=False, logger=logger) as resources:
         assert resources.enter(["docker"]) == ["docker"]
     report = read(job)
     assert (report.enforced, report.enforced_by) == (("cpus", "memory", "shared_memory"), "container")

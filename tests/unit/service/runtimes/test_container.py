@@ -89,6 +89,14 @@ def test_limits_are_options_of_engines(name: str) -> None:
     assert {"--cpus=2.5", "--memory=4096", "--memory-swap=4096", "--shm-size=64"} <= set(line)
 
 
+def test_only_apptainer_leaves_the_limits_to_the_learner() -> None:
+    """Its containers are processes of the learner."""
+    enforce = {one: engine_at(f"/usr/bin/{one}").limits_resources for one in ("podman", "docker", "apptainer")}
+    assert enforce == {"podman": True, "docker": True, "apptainer": False}
+    limits = ResourceAmounts(cpus=2.5, memory=4096, shared_memory=64)
+    assert command_line("/usr/bin/apptainer", limits=limits) == command_line("/usr/bin/apptainer")
+
+
 def test_each_engine_leaves_the_variables_to_the_container_that_it_has_to_leave() -> None:
     excluded = {one: set(engine_at(f"/usr/bin/{one}").excluded_variables) for one in ("podman", "docker", "apptainer")}
     both = {"PATH", "CUDA_VISIBLE_DEVICES"}  # of several GPUs, apptainer shows all: the variable selects
