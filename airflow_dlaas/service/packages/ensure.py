@@ -46,6 +46,7 @@ class PackageInstaller:
     on_prepare: Callable[[], object] = lambda: None
     """Called once, before anything is resolved or installed; not if everything exists."""
     allow_build: bool = False
+    """Whether packages without a wheel may be built, if no login is set: a build could read it."""
 
     @property
     def folder(self) -> Path:
@@ -61,7 +62,8 @@ class PackageInstaller:
         """
         runner, runtime = open_runner(self.settings, self.on_progress), inspect_python(runtime_bin)
         (self.folder / LOCKS_FOLDER).mkdir(parents=True, exist_ok=True)
-        lock = self._find_lock(requested, runtime, runner)
+        allow_build = self.allow_build and not runner.has_login
+        lock = self._find_lock(requested, runtime, runner, allow_build=allow_build)
         if not lock:
             yield InstalledPackages(lock, None)
             return
@@ -69,11 +71,13 @@ class PackageInstaller:
         with environment_in_use(environment):
             if not is_complete(environment):
                 self.on_prepare()
-            if ensure_layer(environment, lock, runtime_bin, runner, allow_build=self.allow_build):
+            if ensure_layer(environment, lock, runtime_bin, runner, allow_build=allow_build):
                 retention.enforce_limit(self.folder, self.settings.limit, self.on_progress)
             yield InstalledPackages(lock, environment / "bin")
 
-    def _find_lock(self, requested: RequestedPackages, runtime: RuntimePython, runner: UvRunner) -> str:
+    def _find_lock(
+        self, requested: RequestedPackages, runtime: RuntimePython, runner: UvRunner, *, allow_build: bool
+    ) -> str:
         """Return the stored lock, or resolve it. An old one is kept if the index does not answer."""
         path = self.folder / LOCKS_FOLDER / f"{request_key(requested, runtime)}.json"
         stored, max_age = read_lock(path), self.settings.max_age
@@ -89,7 +93,7 @@ class PackageInstaller:
                 return stored.text
             self.on_progress(f"Resolving {requested.origin}; the lock is used again by later trainings")
             try:
-                text = resolve(requested, runtime, runner, self.folder, allow_build=self.allow_build)
+                text = resolve(requested, runtime, runner, self.folder, allow_build=allow_build)
             except HostError as error:
                 if stored is None:
                     raise

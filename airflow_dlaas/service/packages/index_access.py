@@ -18,6 +18,9 @@ from airflow_dlaas.service.packages.errors import error_of_output
 from airflow_dlaas.service.runtimes.pip_config import with_uv_variables
 from airflow_dlaas.service.runtimes.uv import find_uv, run_uv
 
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY")
+"""Variables of uv for indexes; ``UV_INDEX_STRATEGY`` may be the one that pip's configuration stands for."""
+
 MAX_RESOLVER_LINES = 20
 """Number of the last lines of uv that an error repeats: the reasons of a resolver are long."""
 
@@ -61,6 +64,11 @@ class UvRunner:
         if failed is not None:
             raise error_of_output(what, [self.mask(line) for line in failed])
 
+    @property
+    def has_login(self) -> bool:
+        """Whether uv's environment has a login, which the build of a package would see."""
+        return bool(self.masked) or "NETRC" in self.environ
+
     def mask(self, line: str) -> str:
         """Return *line* without the password of the index."""
         for one in self.masked:
@@ -90,13 +98,17 @@ def open_runner(
 def uv_environ(
     inherited: Mapping[str, str], settings: PackageSettings, credentials: PackageCredentials
 ) -> dict[str, str]:
-    """Return the environment of uv. A variable that *settings* decide replaces the inherited one."""
-    environ = {**inherited, "UV_PYTHON_DOWNLOADS": "never"}
+    """
+    Return the environment of uv.
+
+    If *settings* name an index, they name all: a package must not come from an index that is in some configuration.
+    """
+    decided = settings.index is not None or settings.extra_indexes
+    environ = {name: value for name, value in inherited.items() if not (decided and name in INDEX_VARIABLES)}
+    environ["UV_PYTHON_DOWNLOADS"] = "never"
     if settings.index is not None:
-        environ.pop("UV_INDEX_URL", None)
         environ["UV_DEFAULT_INDEX"] = with_login(settings.index, settings.index, credentials)
     if settings.extra_indexes:
-        environ.pop("UV_EXTRA_INDEX_URL", None)
         home = settings.index or settings.extra_indexes[0]
         environ["UV_INDEX"] = " ".join(with_login(one, home, credentials) for one in settings.extra_indexes)
     if settings.wheels is not None:

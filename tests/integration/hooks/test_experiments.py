@@ -162,6 +162,19 @@ def test_publish_code_deletes_a_new_experiment_if_its_upload_fails(
     assert versions(client, draft)[0] == first.url
 
 
+def test_publish_code_accepts_folders_if_the_experiment_opts_in(
+    client: Client, draft: ExperimentDraft, tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "net.py").write_text("print(1)")
+    archive.pack(tmp_path, target=tmp_path / "nested.zip", include=["model"], allow_nested=True)
+    nested = draft.model_copy(update={"nested": True})
+    first = publish_code(client, nested, tmp_path / "nested.zip", reuse=True)
+    assert publish_code(client, nested, tmp_path / "nested.zip", reuse=True).url == first.url
+    with pytest.raises(InvalidRequest, match="nested=True"):
+        publish_code(client, draft, tmp_path / "nested.zip", reuse=True)
+
+
 # ---- servers that list less
 
 PATH = calls.EXPERIMENTS_PATH

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.exceptions import InvalidBundle
+from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle
 from airflow_dlaas.operators.experiment import PackageModelOperator
 from airflow_dlaas.packaging import archive
 
@@ -49,3 +49,35 @@ def test_package_makes_the_same_zip_as_pack(code: Path) -> None:
 
 def test_patterns_are_template_fields() -> None:
     assert {"include", "exclude", "allow_secrets"} <= set(PackageModelOperator.template_fields)
+
+
+def test_requirements_become_a_file_of_the_zip(code: Path) -> None:
+    names = package(code, include=["*.py"], requirements=["transformers==4.57", "datasets"])
+    target = code.with_name("code.zip")
+    first = target.read_bytes()
+    assert names == ["net.py", "old.py", "requirements.txt", "train.py"]
+    assert zipfile.ZipFile(target).read("requirements.txt") == b"transformers==4.57\ndatasets\n"
+    package(code, include=["*.py"], requirements=["transformers==4.57", "datasets"])
+    assert target.read_bytes() == first
+    assert "requirements" in PackageModelOperator.template_fields
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "uv.lock"])
+def test_requirements_and_a_file_of_the_folder_are_refused_with_both_ways_out(code: Path, name: str) -> None:
+    (code / name).write_text("numpy\n")
+    with pytest.raises(InvalidBundle, match=rf"own {name}: leave the parameter out, or leave the file out"):
+        package(code, exclude=[".env"], requirements=["datasets"])
+    assert "requirements.txt" in package(code, exclude=[".env", name], requirements=["datasets"])
+
+
+def test_requirement_that_is_none_is_refused_at_parse_with_its_place(code: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"requirements.*item 1.*is no requirement"):
+        package(code, requirements=["datasets", "two words"])
+
+
+def test_package_with_folders_opts_in(code: Path) -> None:
+    (code / "model").mkdir()
+    (code / "model" / "net.py").touch()
+    with pytest.raises(InvalidBundle, match="nested=True"):
+        package(code, exclude=[".env"])
+    assert "model/net.py" in package(code, exclude=[".env"], nested=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airflow_dlaas.client.experiment_checks import require_nested_code
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
+from airflow_dlaas.contract.training import Extensions
+from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.task_runs.experiments import (
     AddVersion,
     CreateExperiment,
@@ -92,3 +96,17 @@ def test_plan_publish_reuses_unchanged_code_and_adds_changed_code() -> None:
 def test_plan_publish_never_fills_an_empty_version() -> None:
     [existing] = experiments({})
     assert plan_publish(existing, current_digest=None, new_digest="abc") == AddVersion("e1")
+
+
+def test_find_experiment_keeps_nested_and_flat_ones_apart() -> None:
+    flat, nested = experiments({}, {"nested": True})
+    assert find_experiment(DRAFT, [flat, nested]) == flat
+    assert find_experiment(DRAFT.model_copy(update={"nested": True}), [flat, nested]) == nested
+
+
+def test_nested_code_is_refused_before_a_request_to_a_service_that_does_not_know_it() -> None:
+    draft = DRAFT.model_copy(update={"nested": True})
+    with pytest.raises(InvalidBundle, match="nested: this service does not know"):
+        require_nested_code(SimpleNamespace(extensions=Extensions()), draft)  # type: ignore[arg-type]
+    require_nested_code(SimpleNamespace(extensions=Extensions(nested_code=True)), draft)  # type: ignore[arg-type]
+    require_nested_code(SimpleNamespace(), DRAFT)  # type: ignore[arg-type]  # asks for nothing

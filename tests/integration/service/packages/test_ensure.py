@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -67,6 +71,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     return Site(tmp_path)
 
 
@@ -170,6 +175,66 @@ def closed_port() -> int:
     from airflow_dlaas.demo import ports
 
     return ports.find_free_ports()[0]
+
+
+@pytest.fixture
+def private_index(site: Site) -> Iterator[str]:
+    """The URL of an index that requires a login, with the wheels of the site."""
+
+    class Index(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            expected = base64.b64encode(b"builder:p@ss/of-the-index").decode()
+            if self.headers.get("Authorization") != f"Basic {expected}":
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", "Basic")
+                self.end_headers()
+                return
+            *_, name = [one for one in self.path.split("/") if one]
+            wheel = site.wheels / name
+            names = [one.name for one in sorted(site.wheels.glob(f"{name}-*.whl"))]
+            content = wheel.read_bytes() if wheel.is_file() else _links(names).encode()
+            self.send_response(200 if wheel.is_file() or names else 404)
+            self.send_header("Content-Type", "application/octet-stream" if wheel.is_file() else "text/html")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/simple"
+        server.shutdown()
+        thread.join()
+
+
+def _links(names: list[str]) -> str:
+    return "<html><body>" + "".join(f'<a href="/files/{one}">{one}</a>' for one in names) + "</body></html>"
+
+
+def test_private_index_gets_the_login_and_nothing_else_has_it(
+    site: Site, private_index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.settings = {"index": private_index}
+    with pytest.raises(HostError, match="refuses the login"):
+        site.install("toydep\n")
+    monkeypatch.setenv("DLAAS_PACKAGE_INDEX_USER", "builder")
+    monkeypatch.setenv("DLAAS_PACKAGE_INDEX_PASSWORD", "p@ss/of-the-index")
+    monkeypatch.setenv("UV_CACHE_DIR", str(site.folder / "cache"))
+    installed = site.install("toydep\n")
+    assert names(installed.lock) == ["toydep==0.5"]
+    files = [path for path in site.packages.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"of-the-index" in path.read_bytes()]
+    assert "of-the-index" not in "".join(site.lines)
+
+
+def test_netrc_file_has_the_login(site: Site, private_index: str) -> None:
+    netrc = site.folder / "netrc"
+    netrc.write_text("machine 127.0.0.1\nlogin builder\npassword p@ss/of-the-index\n")
+    site.settings = {"index": private_index, "netrc": str(netrc)}
+    assert names(site.install("toydep\n").lock) == ["toydep==0.5"]
 
 
 UV_LOCK = """version = 1

@@ -169,6 +169,21 @@ def test_nested_folders_are_accepted_if_allowed(service) -> None:
     service.experiment(make_zip(**{"folder/train_py": ""}))
 
 
+def test_nested_folders_are_accepted_by_the_opt_in_of_the_experiment(service) -> None:
+    draft = {"name": "n", "framework": {"name": "tensorflow", "version": "2"}}
+    content = make_zip(**{"folder/train_py": ""})
+    statuses = {}
+    for nested in (True, False, None):
+        created = service.client.post("/v3/ml_assets/experiments", json={**draft, "nested": nested}).json()
+        assert created["entity"].get("nested") is (nested or None)
+        added = service.client.post(f"/v3/ml_assets/experiments/{created['metadata']['guid']}").json()
+        reply = service.client.put(added["entity"]["experiment_version"]["content_url"], content=content)
+        statuses[nested] = reply.status_code
+        if reply.status_code == 400:
+            assert "nested=True" in reply.json()["errors"][0]["message"]
+    assert statuses == {True: 200, False: 400, None: 400}
+
+
 def test_zip_above_the_limit_is_refused_with_and_without_a_length(service) -> None:
     url = service.experiment()["entity"]["experiment_version"]["content_url"]
 
