@@ -17,7 +17,7 @@ from airflow_dlaas.service.packages.index_access import UvRunner, open_runner
 from airflow_dlaas.service.packages.layer import ensure_layer, is_complete
 from airflow_dlaas.service.packages.requirements import RequestedPackages
 from airflow_dlaas.service.packages.resolve import resolve
-from airflow_dlaas.service.packages.runtime_python import RuntimePython, inspect_python
+from airflow_dlaas.service.packages.runtime_python import identify_runtime, inspect_python
 from airflow_dlaas.service.packages.stored_locks import StoredLock, layer_key, read_lock, request_key, write_lock
 
 PACKAGES_FOLDER = "packages"
@@ -60,14 +60,15 @@ class PackageInstaller:
         :raises RequirementsRefused: they cannot be had; the author of the code can change that.
         :raises HostError, OSError: the service's side is the cause.
         """
-        runner, runtime = open_runner(self.settings, self.on_progress), inspect_python(runtime_bin)
+        runner, identity = open_runner(self.settings, self.on_progress), identify_runtime(runtime_bin)
         (self.folder / LOCKS_FOLDER).mkdir(parents=True, exist_ok=True)
         allow_build = self.allow_build and not runner.has_login
-        lock = self._find_lock(requested, runtime, runner, allow_build=allow_build)
+        path = self.folder / LOCKS_FOLDER / f"{request_key(requested, identity)}.json"
+        lock = self._find_lock(path, requested, runtime_bin, runner, allow_build=allow_build)
         if not lock:
             yield InstalledPackages(lock, None)
             return
-        environment = self.folder / layer_key(lock, runtime)
+        environment = self.folder / layer_key(lock, identity)
         with environment_in_use(environment):
             if not is_complete(environment):
                 self.on_prepare()
@@ -76,10 +77,9 @@ class PackageInstaller:
             yield InstalledPackages(lock, environment / "bin")
 
     def _find_lock(
-        self, requested: RequestedPackages, runtime: RuntimePython, runner: UvRunner, *, allow_build: bool
+        self, path: Path, requested: RequestedPackages, runtime_bin: Path, runner: UvRunner, *, allow_build: bool
     ) -> str:
-        """Return the stored lock, or resolve it. An old one is kept if the index does not answer."""
-        path = self.folder / LOCKS_FOLDER / f"{request_key(requested, runtime)}.json"
+        """Return the lock that is stored at *path*, or resolve it. An old one is kept if the index does not answer."""
         stored, max_age = read_lock(path), self.settings.max_age
         if stored is not None and stored.is_fresh(max_age):
             return stored.text
@@ -93,6 +93,7 @@ class PackageInstaller:
                 return stored.text
             self.on_progress(f"Resolving {requested.origin}; the lock is used again by later trainings")
             try:
+                runtime = inspect_python(runtime_bin)
                 text = resolve(requested, runtime, runner, self.folder, allow_build=allow_build)
             except HostError as error:
                 if stored is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 import subprocess
 import zipfile
 from dataclasses import dataclass
@@ -22,9 +24,7 @@ for one in m.distributions():
     if name and name.lower().replace("_", "-") not in seen:
         seen.add(name.lower().replace("_", "-"))
         found.append([name, one.version, list(one.requires or ()), one.metadata["Requires-Python"]])
-json.dump({"python": platform.python_version(), "implementation": platform.python_implementation(),
-           "platform": [platform.system(), platform.machine(), *platform.libc_ver()],
-           "packages": sorted(found, key=lambda one: one[0])}, sys.stdout)
+json.dump({"python": platform.python_version(), "packages": sorted(found, key=lambda one: one[0])}, sys.stdout)
 """
 
 
@@ -41,16 +41,11 @@ class InstalledPackage:
 
 @dataclass(frozen=True, slots=True)
 class RuntimePython:
-    """The Python of a runtime."""
+    """The Python of a runtime, with its packages."""
 
-    bin_folder: Path
-    identity: str
-    """Everything about it that decides which packages fit: version, platform, packages, place."""
+    program: Path
+    version: str
     packages: tuple[InstalledPackage, ...] = ()
-
-    @property
-    def program(self) -> Path:
-        return python_program(self.bin_folder)
 
 
 def python_program(bin_folder: Path) -> Path:
@@ -81,8 +76,32 @@ def inspect_python(bin_folder: Path) -> RuntimePython:
         InstalledPackage(canonicalize_name(name), version, tuple(requires), python)
         for name, version, requires, python in found.pop("packages")
     )
-    versions = [[one.name, one.version] for one in packages]
-    return RuntimePython(bin_folder, json.dumps([found, versions, str(bin_folder)], sort_keys=True), packages)
+    return RuntimePython(python_program(bin_folder), found["python"], packages)
+
+
+def identify_runtime(bin_folder: Path) -> str:
+    """
+    Return everything about the Python in *bin_folder* that decides which packages fit.
+
+    The names of folders of a virtual environment are enough for that, which takes a millisecond: each training of code
+    with requirements calls this. Any other Python is run.
+
+    :raises HostError: it does not work.
+    """
+    settings = bin_folder.parent / "pyvenv.cfg"
+    folders = sorted(bin_folder.parent.glob("lib/python3*/site-packages"))
+    machine = [platform.system(), platform.machine(), *platform.libc_ver()]
+    if settings.is_file() and folders:
+        base = str(python_program(bin_folder).resolve())
+        found = [settings.read_text("utf-8"), base, *(sorted(_package_entries(one)) for one in folders)]
+    else:
+        inspected = inspect_python(bin_folder)
+        found = [inspected.version, *([one.name, one.version] for one in inspected.packages)]
+    return json.dumps([str(bin_folder), machine, found])
+
+
+def _package_entries(folder: Path) -> list[str]:
+    return [one.name for one in folder.iterdir() if one.suffix in {".dist-info", ".egg-info", ".pth"}]
 
 
 def write_placeholder_wheels(packages: tuple[InstalledPackage, ...], folder: Path) -> None:
@@ -106,6 +125,4 @@ def write_placeholder_wheels(packages: tuple[InstalledPackage, ...], folder: Pat
 
 
 def _extras(requires: tuple[str, ...]) -> list[str]:
-    import re
-
     return sorted({name for text in requires for name in re.findall(r"extra\s*==\s*['\"]([^'\"]+)['\"]", text)})

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.service.packages.requirements import RequestedPackages
-from airflow_dlaas.service.packages.runtime_python import RuntimePython
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +24,14 @@ class StoredLock:
         return max_age is None or (datetime.now(timezone.utc) - self.resolved_at).total_seconds() < max_age
 
 
-def request_key(requested: RequestedPackages, runtime: RuntimePython) -> str:
-    """Return the name of a stored lock: a hash of the files of the author and of the runtime."""
-    return _hash(requested.origin, requested.digest, runtime.identity)
+def request_key(requested: RequestedPackages, identity: str) -> str:
+    """Return the name of a stored lock: a hash of the files of the author and of the runtime (`identify_runtime`)."""
+    return _hash(requested.origin, requested.digest, identity)
 
 
-def layer_key(lock: str, runtime: RuntimePython) -> str:
+def layer_key(lock: str, identity: str) -> str:
     """Return the name of the environment of *lock*: a hash of everything that decides its content."""
-    return _hash(lock, runtime.identity)
+    return _hash(lock, identity)
 
 
 def read_lock(path: Path) -> StoredLock | None:

@@ -7,6 +7,7 @@ Python's venv cannot do that: ``system_site_packages`` are those of the base ins
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ SCRIPT_HEAD = """#!/bin/sh
 """The first lines of a script for the Python beside it; see the entry points of ``uv venv --relocatable``."""
 
 PIP_SCRIPT = '#!/bin/sh\nexec "$(dirname -- "$(realpath -- "$0")")/python" -m pip --disable-pip-version-check "$@"\n'
+
+SYSTEM_WHEELS = Path("/usr/share/python-wheels")
+"""Where Debian has the wheel of pip for ``ensurepip``."""
 
 NO_PIP_SCRIPT = """#!/bin/sh
 echo 'There is no pip in this runtime: list the packages in requirements.txt' >&2
@@ -111,7 +115,7 @@ def chain_virtual_env(folder: Path, below: PythonPrefix, *further: Path) -> None
         _copy_scripts(below.bin_folder, folder / "bin")
 
 
-def add_pip(folder: Path, chain: Sequence[PythonPrefix]) -> tuple[Path, ...]:
+def add_pip(folder: Path, chain: Sequence[PythonPrefix], system_wheels: Path = SYSTEM_WHEELS) -> tuple[Path, ...]:
     """
     Write the script ``pip`` of the environment *folder*; return what must be in its path so that it works.
 
@@ -125,7 +129,7 @@ def add_pip(folder: Path, chain: Sequence[PythonPrefix]) -> tuple[Path, ...]:
     has_pip = any(one.site_folder is None or (one.site_folder / "pip").is_dir() for one in chain)
     if not has_pip:
         bundled = Path(below.home).parent / "lib" / below.version / "ensurepip" / "_bundled"
-        wheels = [path for one in (bundled, Path("/usr/share/python-wheels")) for path in sorted(one.glob("pip-*.whl"))]
+        wheels = [path for one in (bundled, system_wheels) for path in sorted(one.glob("pip-*.whl"))]
         found = tuple(wheels[:1])
     script = PIP_SCRIPT if has_pip or found else NO_PIP_SCRIPT
     for name in ("pip", "pip3"):
@@ -134,20 +138,21 @@ def add_pip(folder: Path, chain: Sequence[PythonPrefix]) -> tuple[Path, ...]:
 
 
 def _copy_scripts(source: Path, target: Path) -> None:
-    for path in source.iterdir():
-        copy = target / path.name
-        if _NOT_FORWARDED.fullmatch(path.name) or copy.exists() or not path.is_file():
-            continue
-        if path.stat().st_size <= MAX_SCRIPT_SIZE:
-            content = path.read_bytes()
+    own = {one.name for one in target.iterdir()}
+    with os.scandir(source) as found:
+        for entry in found:
+            if entry.name in own or _NOT_FORWARDED.fullmatch(entry.name) or not entry.is_file():
+                continue
+            with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123 - a hundred of them, for each training
+                content = file.read(MAX_SCRIPT_SIZE + 1) or b""
             head = _TRAMPOLINE.match(content) or _SHEBANG.match(content)
-            if head is not None:
-                _write_script(copy, SCRIPT_HEAD.encode() + content[head.end() :])
+            if head is not None and len(content) <= MAX_SCRIPT_SIZE:
+                _write_script(target / entry.name, SCRIPT_HEAD.encode() + content[head.end() :])
 
 
 def _write_script(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    path.chmod(0o755)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755), "wb", buffering=0) as file:  # noqa: PTH123
+        file.write(content)
 
 
 def _settings(path: Path) -> list[tuple[str, str]]:
