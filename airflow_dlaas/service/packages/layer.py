@@ -17,6 +17,9 @@ from airflow_dlaas.service.packages.index_access import UvRunner
 from airflow_dlaas.service.packages.virtual_env import chain_virtual_env, make_virtual_env, read_prefix
 from airflow_dlaas.service.runtimes.uv import MARKER_FILE
 
+TEMPORARY_PREFIX = "resolve."
+"""Beginning of the names of temporary folders beside the environments."""
+
 COMPILE_TIMEOUT = 600.0
 """Seconds to compile the bytecode of an environment; without it, each sandboxed training compiles it for itself."""
 

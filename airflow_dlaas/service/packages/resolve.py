@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airflow_dlaas.service.packages.errors import RequirementsRefused
 from airflow_dlaas.service.packages.index_access import UvRunner
+from airflow_dlaas.service.packages.layer import TEMPORARY_PREFIX
 from airflow_dlaas.service.packages.requirements import (
     LOCK_FILE,
     PROJECT_FILE,
@@ -35,7 +36,7 @@ def resolve(
     :raises RequirementsRefused: there is no solution; with the resolver's words.
     :raises HostError: the index does not answer, the disk is full, or uv does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="resolve.", dir=folder) as name:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as name:
         temporary = Path(name)
         if requested.origin == LOCK_FILE:
             lines = _export(requested, runtime, runner, temporary)

@@ -13,11 +13,15 @@ from pathlib import Path
 from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.service.job_files import remove_folder
 from airflow_dlaas.service.packages.in_use import last_used, removal_of
-from airflow_dlaas.service.packages.layer import folder_size
+from airflow_dlaas.service.packages.layer import TEMPORARY_PREFIX, folder_size
 from airflow_dlaas.service.runtimes.uv import MARKER_FILE
 
 REMOVED_SUFFIX = ".removed"
 """Ending of an environment that is being removed; it is never used again."""
+
+
+MAX_RESOLVING_SECONDS = 24 * 3600
+"""Seconds after which a temporary folder belongs to no process any more; resolving takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,10 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes have left in *folder*; what another process is making stays."""
     for path in folder.glob(f"*{REMOVED_SUFFIX}"):
         remove_folder(path)
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > MAX_RESOLVING_SECONDS:
+                remove_folder(path)
     for path in folder.glob("*.part"):
         with suppress(OSError), file_lock(path.with_suffix(".lock"), timeout=0):
             remove_folder(path)

@@ -160,12 +160,16 @@ def test_uv_that_is_missing_is_an_error_of_the_service(site: Site, monkeypatch: 
 def test_build_that_was_killed_is_made_anew(site: Site) -> None:
     installed = site.install("toylib\n")
     assert installed.bin_folder is not None
+    abandoned = site.packages / "resolve.killed"
+    abandoned.mkdir()
+    os.utime(abandoned, (0, 0))
     environment = installed.bin_folder.parent
     part = environment.with_name(f"{environment.name}.part")
     environment.rename(part)
     (part / "dlaas-environment.json").unlink()
     assert site.install("toylib\n") == installed
     assert not part.exists()
+    assert not abandoned.exists()
     assert site.made() == 2
 
 
