@@ -1,13 +1,14 @@
 """
 Cost of the pipe between a command and its log: lines and bytes per second, and the delay until a line is in the file.
 
-Run by hand: ``python benchmarks/log.py``. Each load runs with the file as stdout and with the learner's pipe as stdout,
-in turns, so that both are measured under the same conditions. The start of Python is not counted: a load measures its
-own duration, and prints it to stderr.
+Run by hand: ``python benchmarks/log.py``. Each load runs with the file as stdout, with the learner's pipe as stdout,
+and with a pipe whose log masks secrets, in turns, so that all are measured under the same conditions. The start of
+Python is not counted: a load measures its own duration, and prints it to stderr.
 """
 
 from __future__ import annotations
 
+import logging
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
+from airflow_dlaas.service.learner.secret_mask import SecretMask
 
 ROUNDS = 3
 LINES, MIB, TICKS = 100_000, 256, 300
@@ -32,11 +34,26 @@ BULK = TIMED.format(f"for i in range({MIB}): os.write(1, bytes(1 << 20))")
 TICKING = f"import os, time\nfor i in range({TICKS}): time.sleep(0.01); os.write(1, b'%d\\n' % time.monotonic_ns())"
 
 
-def run(script: str, log: Path, *, piped: bool, watch: Callable[[], None] = lambda: None) -> float:
+FILE, PIPE, MASKED, PEM = "file", "pipe", "pipe, 3 secrets", "pipe, a private key"
+SECRETS = {
+    PIPE: [],
+    MASKED: ["hf_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789", "0123456789abcdef" * 4, "correct horse battery staple"],
+    PEM: [
+        "\n".join(["-----BEGIN PRIVATE KEY-----", *(f"{n:04}" * 16 for n in range(26)), "-----END PRIVATE KEY-----"])
+    ],
+}
+"""By output: what its log masks. Tokens are the usual case, a private key of 28 lines is not."""
+
+
+def run(script: str, log: Path, *, output: str, watch: Callable[[], None] = lambda: None) -> float:
     """Run *script* with *log* as its output; return the seconds that it measured."""
     log.unlink(missing_ok=True)
+    logger = logging.getLogger("log")
+    mask = SecretMask.of_values(SECRETS.get(output, []))
     with (
-        LogPipe(log.with_name("output"), LogWriter(log, 1 << 40, print)) if piped else nullcontext() as pipe,
+        nullcontext()
+        if output == FILE
+        else LogPipe(log.with_name("output"), LogWriter(log, 1 << 40, logger, mask=mask)) as pipe,
         log.open("ab", buffering=0) as file,
         subprocess.Popen(
             [sys.executable, "-u", "-c", script], stdout=pipe.writer if pipe else file, stderr=subprocess.PIPE
@@ -49,7 +66,7 @@ def run(script: str, log: Path, *, piped: bool, watch: Callable[[], None] = lamb
     return float(seconds or 0)
 
 
-def delays(log: Path, *, piped: bool) -> list[float]:
+def delays(log: Path, *, output: str) -> list[float]:
     """Return the milliseconds from the write of each line until it can be read from *log*."""
     milliseconds: list[float] = []
 
@@ -61,7 +78,7 @@ def delays(log: Path, *, piped: bool) -> list[float]:
                     milliseconds.append((now - int(line)) / 1e6)
                 time.sleep(0.0002)
 
-    run(TICKING, log, piped=piped, watch=watch)
+    run(TICKING, log, output=output, watch=watch)
     return milliseconds
 
 
@@ -75,18 +92,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         for name, script, amount, unit in loads:
-            seconds: dict[bool, list[float]] = {False: [], True: []}
+            seconds: dict[str, list[float]] = {output: [] for output in (FILE, *SECRETS)}
             for _ in range(ROUNDS):
-                for piped, measured in seconds.items():
-                    measured.append(run(script, log, piped=piped))
-            file_rate, pipe_rate = (amount / statistics.median(seconds[piped]) for piped in (False, True))
-            ratio = pipe_rate / file_rate
-            print(f"{name:22} file {file_rate:8,.0f}, pipe {pipe_rate:8,.0f} {unit}: {ratio:.2f} of the file's rate")
-        for piped in (False, True):
-            sorted_delays = sorted(delays(log, piped=piped))
+                for output, measured in seconds.items():
+                    measured.append(run(script, log, output=output))
+            rates = {output: amount / statistics.median(measured) for output, measured in seconds.items()}
+            print(f"{name} ({unit}):")
+            for output, rate in rates.items():
+                print(f"    {output:22} {rate:8,.0f}, {rate / rates[FILE]:.2f} of the file's rate")
+        for output in seconds:
+            sorted_delays = sorted(delays(log, output=output))
             print(
-                f"{'line to log, ' + ('pipe' if piped else 'file'):22} "
-                f"median {statistics.median(sorted_delays):.2f} ms, "
+                f"line to log, {output:22} median {statistics.median(sorted_delays):.2f} ms, "
                 f"99 % {sorted_delays[int(len(sorted_delays) * 0.99)]:.2f} ms"
             )
 

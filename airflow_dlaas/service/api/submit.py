@@ -74,7 +74,7 @@ def submit(
     execution = definition.model_definition.execution
     runtime = deps.catalogue.resolve(definition.model_definition.framework, execution.command)
     require_possible_resources(deps, execution)
-    require_isolated_secrets(deps, execution, runtime)
+    require_isolated_secrets(deps, execution)
     require_containers(deps, definition)
     now = deps.clock()
     record = TrainingRecord(

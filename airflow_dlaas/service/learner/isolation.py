@@ -51,20 +51,25 @@ class Isolation:
         if spec.isolation == "bubblewrap" and self.mode == "none":
             raise HostError(f"DLAAS_ISOLATION requires bubblewrap, and it does not work on this machine: {self.reason}")
 
-    def require_for_secrets(self, spec: JobSpec, execution: Execution) -> None:
-        """
-        Check that the command of *execution* is isolated if it has secrets, unless the site allows it without.
 
-        Without isolation, each training of this machine can read the variables of every other one.
+def require_isolated_secrets(isolation: Isolation, job: JobDirectory, spec: JobSpec, execution: Execution) -> None:
+    """
+    Check that no other training of this machine could read the secrets of *execution*, unless the site allows it.
 
-        :raises HostError: it is not; the message has the ways out.
-        """
-        if execution.secrets and self.mode == "none" and not spec.secrets_without_isolation:
-            raise HostError(
-                "The definition has secrets, and this machine does not isolate commands, so other trainings could read "
-                f"them: {self.reason}. Install bubblewrap here, or set DLAAS_SECRETS_WITHOUT_ISOLATION=yes for the "
-                "service"
-            )
+    All commands are the same Unix user. One without isolation can read the variables of every process of that user,
+    also of those in a container: a container hides the machine from its command, not the command from the machine.
+
+    :raises HostError: commands on this machine are not isolated; the message has the ways out.
+    """
+    if not execution.secrets or spec.secrets_without_isolation or spec.isolation == "bubblewrap":
+        return
+    others = _detect_sandbox(job, spec) if isolation.mode == "container" else isolation
+    if others.mode == "none":
+        raise HostError(
+            "The definition has secrets, and this machine does not isolate commands, so other trainings could read "
+            f"them: {others.reason}. Install bubblewrap here, or set DLAAS_SECRETS_WITHOUT_ISOLATION=yes for the "
+            "service"
+        )
 
 
 def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:
@@ -76,6 +81,11 @@ def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:
     """
     if spec.runtime.kind == "container":
         return Isolation("container")
+    return _detect_sandbox(job, spec)
+
+
+def _detect_sandbox(job: JobDirectory, spec: JobSpec) -> Isolation:
+    """Return the isolation of a command that runs on this machine itself."""
     if spec.isolation == "none":
         return Isolation("none", "it is switched off")
     bwrap = shutil.which("bwrap")

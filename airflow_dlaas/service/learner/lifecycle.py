@@ -22,7 +22,7 @@ from airflow_dlaas.service.learner import command_env, hyperparameters, load_inp
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
 from airflow_dlaas.service.learner.command_process import terminate_descendants
 from airflow_dlaas.service.learner.command_resources import limit_resources
-from airflow_dlaas.service.learner.isolation import Isolation, detect_isolation
+from airflow_dlaas.service.learner.isolation import Isolation, detect_isolation, require_isolated_secrets
 from airflow_dlaas.service.learner.job_result import (
     JobResult,
     StageError,
@@ -134,7 +134,7 @@ class JobLifecycle:
         code, data = self.job.subdirectory(command_env.CODE), self.job.subdirectory(command_env.DATA)
         with stage_errors("S101"):
             self.isolation.require_requested(self.spec)
-            self.isolation.require_for_secrets(self.spec, self.definition.model_definition.execution)
+            require_isolated_secrets(self.isolation, self.job, self.spec, self.definition.model_definition.execution)
             provision = self.provision_runtime()
         with stage_errors("S301"):
             code_logger = self.logger("load-model.log")

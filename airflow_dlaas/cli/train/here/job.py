@@ -136,6 +136,7 @@ def build_spec(
         allow_nested=options.code.allow_nested or settings.allow_nested,
         unpacked_limit=settings.unpacked_limit,
         isolation=settings.isolation,
+        secrets_without_isolation=True,  # they come from the shell of the same user
         visible=(*settings.visible, *(one.path for one in data)),
         log_limit=settings.log_limit,
         folders=JobFolders(data=data, results=folders.results),

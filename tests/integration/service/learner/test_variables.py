@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,12 @@ def test_printed_secret_is_masked_in_log_metrics_and_results(job):
     assert stored <= {"learner-1/evaluation-metrics.txt"}
 
 
-def test_secrets_without_isolation_end_the_training_before_the_command(job):
-    ended = run(job, "touch $RESULT_DIR/ran", execution={"secrets": {"HF_TOKEN": TOKEN}}, isolation="none")
+@pytest.mark.parametrize("kind", ["venv", "container"])
+def test_secrets_without_isolation_end_the_training_before_the_command(job, kind):
+    """Also those of a container: another training, without isolation, could read its variables."""
+    runtime = {"key": "test", "kind": kind, "provides": "x", "python": str(Path(sys.executable).parent), "image": "i"}
+    given = {"runtime": runtime, "isolation": "none"}
+    ended = run(job, "touch $RESULT_DIR/ran", execution={"secrets": {"HF_TOKEN": TOKEN}}, **given)
     assert (ended.state, ended.code) == (TrainingState.ERROR, "S101")
     assert "Install bubblewrap" in (ended.reason or "")
     assert "DLAAS_SECRETS_WITHOUT_ISOLATION=yes" in (ended.reason or "")

@@ -5,18 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.contract.stores import MASK
-from airflow_dlaas.service.job_spec import RuntimeSpec
-from tests.unit.service.api.conftest import FakeCatalogue
 
 TOKEN = "hf_Value-of-the-secret"
 SECRETS = {"model_definition__execution__secrets": {"HF_TOKEN": TOKEN}}
-
-
-class Containers(FakeCatalogue):
-    """A catalogue whose runtime is a container, which isolates its command itself."""
-
-    def resolve(self, framework: object, command: str) -> RuntimeSpec:
-        return super().resolve(framework, command).model_copy(update={"kind": "container"})
 
 
 def test_dispatcher_gets_secrets_and_no_response_has_them(service, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,8 +51,3 @@ def test_service_without_isolation_refuses_secrets_and_names_the_ways_out(servic
     assert TOKEN not in reply.text
     plain = service.definition(model_definition__execution__environment={"HF_HOME": "/tmp/hf"})
     assert service.client.post("/v3/models", json=plain).status_code == 202
-
-
-@pytest.mark.parametrize("service", [{"isolates_secrets": False, "catalogue": Containers()}], indirect=True)
-def test_container_isolates_its_command_itself(service) -> None:
-    assert service.client.post("/v3/models", json=service.definition(**SECRETS)).status_code == 202
