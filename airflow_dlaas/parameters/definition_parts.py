@@ -24,9 +24,6 @@ from airflow_dlaas.parameters.checks import (
 NUMBERS_OF_RESOURCES: Mapping[str, Callable[[str], float]] = {"gpus": int, "cpus": float}
 """The resources that are numbers, and how a number is read from the text of a rendered template."""
 
-SECRET_REFERENCES = ("conn:", "var:")
-"""The beginnings of a reference to a secret: a field of an Airflow connection, or an Airflow variable."""
-
 
 def require_hyperparameters(value: Any, stage: CheckStage) -> Mapping[str, Any]:
     """
@@ -50,19 +47,23 @@ def require_environment(value: Any, stage: CheckStage) -> Mapping[str, Any]:
     return mapping
 
 
-def require_secret_references(value: Any, _: CheckStage) -> Mapping[str, Any]:
+def require_secret_references(value: Any, stage: CheckStage) -> Mapping[str, Any]:
     """
     Require a dict of references by the names of variables; None removes a secret of the definition.
 
     A template may be in a reference, but not in its place: the value would be in the rendered template.
     No message has a value: it may be a secret that was written in place of a reference.
     """
+    from airflow_dlaas.parameters.secret_reference import is_reference, parse_secret_reference
+
     mapping = _require_variables(value)
     for name, one in mapping.items():
-        if one is not None and not (isinstance(one, str) and one.startswith(SECRET_REFERENCES)):
-            raise InvalidValue(
-                f"[{name!r}] must be a reference, 'conn:ID/FIELD' or 'var:NAME': Airflow's pages would show a secret"
-            )
+        if one is None or (stage.is_unresolved(one) and is_reference(one)):
+            continue
+        try:
+            parse_secret_reference(one)
+        except ValueError as error:
+            raise InvalidValue(f"[{name!r}] {error}") from None
     return mapping
 
 

@@ -36,6 +36,7 @@ def execution(step: Any) -> dict[str, Any]:
         ({"environment": {"DATA_DIR": "x"}}, "environment .*DATA_DIR is set by the service"),
         ({"environment": {"HP_X": "x"}}, "environment .*HP_X: names that begin with HP_"),
         ({"secrets": {"TOKEN": "hunter2-hunter2"}}, r"secrets \['TOKEN'\] must be a reference"),
+        ({"secrets": {"TOKEN": "conn:hf/passwrd"}}, r"secrets \['TOKEN'\] .*names no field of a connection"),
         ({"secrets": "hunter2-hunter2"}, "secrets must be a dict"),
         ({"secrets": {"TOKEN": "{{ conn.hf.password }}"}}, r"secrets \['TOKEN'\] must be a reference"),
         ({"training_resources": {"gpus": -1}}, "training_resources has wrong fields: gpus: must be at least 0"),
