@@ -111,6 +111,8 @@ class TrainingDetail(TrainingListItem):
     """What it requested, was given and used; null where the service does not report it."""
     isolation: str | None
     cancel_requested: bool
+    warnings: list[str]
+    """Problems that did not fail the training, also while it runs."""
     definition: Any
     """The training definition; values of secrets are masked."""
     results: ResultsLocation | None

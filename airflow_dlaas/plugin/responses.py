@@ -135,6 +135,7 @@ def training_detail(
         resources=status.resources,
         isolation=status.isolation,
         cancel_requested=bool(status.cancel_requested),
+        warnings=list(status.warnings or ()),
         definition=mask_secrets(definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)),
         results=ResultsLocation(container=location.container, location=location.model_location) if location else None,
         event_folder=event_log_dir(training),

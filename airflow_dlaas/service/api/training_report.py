@@ -156,7 +156,7 @@ def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> Trai
         usage=_usage(job, record),
         resources=report_resources(record, _read_job_file(job.resources, ResourcesFile) if record.started_at else None),
         warnings=_warnings(job, record, stalls),
-        stalled_seconds=stalls.seconds(record.finished_at or utc_now()) if stalls else None,
+        stalled_seconds=stalls.seconds(record.finished_at or _current_time(deps, record)) if stalls else None,
         event_folders=_event_folders(job) if record.started_at else None,
         acknowledged_at=record.acknowledged_at,
         note=record.note or None,

@@ -74,6 +74,7 @@ def a_training(state: str = "completed", **more: Any) -> TrainingDetail:
         "usage": None,
         "resources": None,
         "isolation": "bubblewrap",
+        "warnings": [],
         "cancel_requested": False,
         "definition": {},
         "results": {"container": "results", "location": "training-1"},

@@ -54,3 +54,9 @@ def test_an_ended_training_is_counted_with_its_state_and_times(recorded: Recordi
 def test_a_training_that_never_ran_has_no_times(recorded: RecordingStats) -> None:
     record_ended_training(CONTEXT, a_training("canceled", finished_at="2026-11-23T02:01:00.000Z"))
     assert [name for name, _, _ in recorded.all] == ["dlaas.training.ended"]
+
+
+def test_a_training_whose_command_did_no_work_is_counted_as_stalled(recorded: RecordingStats) -> None:
+    record_ended_training(CONTEXT, a_training("completed", stalled_seconds=12.5))
+    tags = {"dag_id": "nightly", "task_id": "train", "state": "completed"}
+    assert ("dlaas.training.stalled", 1, tags) in recorded.all

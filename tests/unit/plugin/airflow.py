@@ -71,6 +71,12 @@ class FakeAirflow:
             ]
             return {"xcom_entries": found[offset : offset + limit], "total_entries": len(found)}
 
+        @app.get("/api/v2/dags")
+        def dags(request: Request, limit: int, offset: int) -> Any:
+            found = sorted(readable_dags(request))
+            page = [{"dag_id": dag_id} for dag_id in found[offset : offset + limit]]
+            return {"dags": page, "total_entries": len(found)}
+
         @app.get(path + "/{key}")
         def entry(request: Request, dag_id: str, run_id: str, task_id: str, key: str, map_index: int = -1) -> Any:
             self.read_keys.append(key)

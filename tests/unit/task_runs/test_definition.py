@@ -11,9 +11,10 @@ from airflow.sdk import BaseOperator
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.hooks.connections import SwiftConnection
-from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition
+from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition, with_task_description
 
 DOCUMENT: dict[str, Any] = {
     "model_definition": {
@@ -144,3 +145,17 @@ def test_build_definition_inserts_the_values_of_secrets_and_changes_no_document(
 def test_build_definition_refuses_a_literal_that_a_template_has_made() -> None:
     with pytest.raises(InvalidDefinition, match="must be a reference"):
         build_definition(make_secrets(HF_TOKEN="hf_abcdef"), store, location=LOCATION)
+
+
+def test_tag_of_the_task_is_at_the_end_of_the_description_and_always_the_same() -> None:
+    tag = TaskTag("digits", "train")
+    tagged = with_task_description(DOCUMENT, tag)
+    assert with_task_description(tagged, tag) == tagged
+    definition = build_definition(tagged, store, location=LOCATION)
+    assert definition.model_definition.description.endswith("[airflow dag=digits task=train]")
+    assert TaskTag.from_description(definition.model_definition.description) == tag
+    for model in (None, "text", {"description": 7}):
+        assert with_task_description({"model_definition": model}, tag) == {"model_definition": model}
+    assert with_task_description({"model_definition": {"description": None}}, tag) == {
+        "model_definition": {"description": str(tag)}
+    }

@@ -61,6 +61,9 @@ def test_the_echo_of_a_definition_is_equal_to_it() -> None:
 
 @pytest.mark.parametrize("tag", ["[airflow-dlaas " + "a" * 32 + "." + "b" * 12 + ".3]", ""])
 def test_the_tag_is_not_compared(tag: str) -> None:
+    task = "[airflow dag=digits task=train]"
+    for description in (f"As I wrote it. {task} {tag}", f"As I wrote it. {task}"):
+        assert definition_mismatch(changed("model_definition.description", description), definition()) is None
     assert definition_mismatch(changed("model_definition.description", f"As I wrote it. {tag}"), definition()) is None
 
 

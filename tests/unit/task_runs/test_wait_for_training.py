@@ -295,3 +295,33 @@ def test_no_log_is_requested_while_the_service_is_unreachable(monkeypatch: pytes
         await waiting
 
     asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_each_warning_of_the_status_is_logged_once_also_while_the_training_runs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=__name__)
+
+    async def no_log(*_: Any) -> None:
+        return
+
+    class Watcher:
+        last_error = None
+
+        async def updates(self, _training_id: str) -> AsyncGenerator[Any, None]:
+            for state, warnings in (
+                ("running", None),
+                ("running", ["stalled\x1b[2J"]),
+                ("running", ["stalled\x1b[2J"]),
+                ("completed", ["stalled\x1b[2J", "not stored"]),
+            ):
+                yield a_training(state, warnings=warnings)
+
+    monkeypatch.setattr(module, "_forward_log", no_log)
+    asyncio.run(module.wait_for_training(None, Watcher(), "t", deadline=None, logger=logger))  # type: ignore[arg-type]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Training t: running"),
+        ("WARNING", "Training t: stalled\\x1b[2J"),
+        ("INFO", "Training t: completed"),
+        ("WARNING", "Training t: not stored"),
+    ]

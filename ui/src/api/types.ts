@@ -81,6 +81,8 @@ export interface components {
             matches: components["schemas"]["LogMatch"][];
             next?: number | null;
         };
+        /** @enum {string} */
+        PageGrouping: "dag" | "state";
         /** @description How long a training was in one phase. */
         PhaseInterval: {
             phase: string;
@@ -130,6 +132,12 @@ export interface components {
         ResultsLocation: {
             container: string;
             location: string;
+        };
+        ServiceUsage: {
+            connection: string;
+            since: string;
+            rows: components["schemas"]["UsageHours"][];
+            total: components["schemas"]["UsageHours"];
         };
         /** @description The names that identify a task instance in Airflow; the map index is -1 where the task is not mapped. */
         TaskInstanceRef: {
@@ -216,6 +224,8 @@ export interface components {
             resources: components["schemas"]["ResourceReport"] | null;
             isolation: string | null;
             cancel_requested: boolean;
+            /** @description Problems that did not fail the training, also while it runs. */
+            warnings: string[];
             /** @description The training definition; values of secrets are masked. */
             definition: unknown;
             results: components["schemas"]["ResultsLocation"] | null;
@@ -289,6 +299,13 @@ export interface components {
             /** @description Whether this is the task's current training. */
             current: boolean;
         };
+        UsageHours: {
+            name: string | null;
+            trainings: number;
+            gpu_hours: number;
+            wasted_hours: number;
+            wasted: components["schemas"]["WastedCause"][];
+        };
         /** @description One resource over time. */
         UsagePointSeries: {
             /** @description ``cpu``, ``memory``, ``gpu`` or ``gpu_memory``. */
@@ -304,10 +321,18 @@ export interface components {
                 number
             ][];
         };
+        UsageReports: {
+            reports: components["schemas"]["ServiceUsage"][];
+            service_errors: string[];
+        };
         /** @description The resources that a training used over time. */
         UsageResponse: {
             series: components["schemas"]["UsagePointSeries"][];
             complete: boolean;
+        };
+        WastedCause: {
+            cause: string;
+            hours: number;
         };
     };
     responses: never;
@@ -326,6 +351,7 @@ export type GpuUsage = components['schemas']['GpuUsage'];
 export type LogChunk = components['schemas']['LogChunk'];
 export type LogMatch = components['schemas']['LogMatch'];
 export type LogMatches = components['schemas']['LogMatches'];
+export type PageGrouping = components['schemas']['PageGrouping'];
 export type PhaseInterval = components['schemas']['PhaseInterval'];
 export type ResourceAmounts = components['schemas']['ResourceAmounts'];
 export type ResourceReport = components['schemas']['ResourceReport'];
@@ -333,6 +359,7 @@ export type ResourceUsage = components['schemas']['ResourceUsage'];
 export type ResultFile = components['schemas']['ResultFile'];
 export type ResultFiles = components['schemas']['ResultFiles'];
 export type ResultsLocation = components['schemas']['ResultsLocation'];
+export type ServiceUsage = components['schemas']['ServiceUsage'];
 export type TaskInstanceRef = components['schemas']['TaskInstanceRef'];
 export type TaskInstanceStatus = components['schemas']['TaskInstanceStatus'];
 export type TaskResponse = components['schemas']['TaskResponse'];
@@ -343,7 +370,10 @@ export type TrainingList = components['schemas']['TrainingList'];
 export type TrainingListItem = components['schemas']['TrainingListItem'];
 export type TrainingState = components['schemas']['TrainingState'];
 export type Try = components['schemas']['Try'];
+export type UsageHours = components['schemas']['UsageHours'];
 export type UsagePointSeries = components['schemas']['UsagePointSeries'];
+export type UsageReports = components['schemas']['UsageReports'];
 export type UsageResponse = components['schemas']['UsageResponse'];
+export type WastedCause = components['schemas']['WastedCause'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

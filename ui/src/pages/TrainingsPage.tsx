@@ -16,6 +16,7 @@ import { orderText, parseOrder, type SortOrder } from "../listing/sort";
 import { type Column, sortTrainings, usedColumns } from "../listing/tableColumns";
 import { metricValue } from "../listing/trainingFields";
 import { TrainingTable } from "../listing/TrainingTable";
+import { UsagePanel } from "../listing/UsagePanel";
 import { useListing } from "../listing/useListing";
 import { type Settings, useSettings } from "../listing/useSettings";
 
@@ -30,6 +31,7 @@ export function TrainingsPage({ query }: { query: URLSearchParams }): JSX.Elemen
       {(trainings) => (
         <>
           <QueuePanel trainings={trainings} unavailable={listing.unavailable} />
+          <UsagePanel />
           <AllTrainings trainings={trainings} now={listing.updatedAt} settings={settings} />
         </>
       )}

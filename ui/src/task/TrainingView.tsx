@@ -59,6 +59,13 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
       )}
       {training.state === "error" && <FailureBanner training={training} query={query} />}
       {advice && <p class="notice advice">{advice}</p>}
+      {training.warnings.length > 0 && (
+        <ul class="notice" role="status" aria-label="Warnings">
+          {training.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
       <AnnotationEditor
         key={training.id}
         training={training}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.service.job_files import PhaseFile
+from airflow_dlaas.service.job_files import ExitFile, PhaseFile
+from airflow_dlaas.service.stall_report import Stall, StallCause, StallsFile
 from airflow_dlaas.service.store.base import TrainingOutcome
 
 
@@ -74,3 +77,26 @@ def test_isolation_is_reported_from_the_job_and_later_from_the_store(service, ru
 def test_training_that_ended_early_reports_no_isolation(service, run: str) -> None:
     service.store.finish(run, TrainingOutcome(TrainingState.ERROR, service.clock()))
     assert reported_status(service, run).isolation is None
+
+
+def test_warnings_of_the_watchdog_are_reported_while_the_training_runs_and_after_its_end(service, run: str) -> None:
+    job, since = service.job(run), service.clock()
+    stall = Stall(cause=StallCause.SILENT, text="silent", since=since)
+    job.stalls.write_text(StallsFile(stalls=(stall,)).model_dump_json())
+    assert reported_status(service, run).warnings == ("silent",)
+    ended = stall.model_copy(update={"until": since + timedelta(seconds=7)})
+    job.stalls.write_text(StallsFile(stalls=(ended,)).model_dump_json())
+    assert reported_status(service, run).stalled_seconds == 7
+    exit_file = ExitFile(state=TrainingState.COMPLETED, warnings=("not stored",), finished_at=service.clock())
+    job.exit.write_text(exit_file.model_dump_json())
+    assert reported_status(service, run).warnings == ("silent",)
+    service.store.finish(run, TrainingOutcome(TrainingState.ERROR, service.clock()))
+    assert (reported_status(service, run).warnings, reported_status(service, run).stalled_seconds) == (
+        ("silent", "not stored"),
+        7,
+    )
+    job.stalls.write_text("{broken")
+    assert (reported_status(service, run).warnings, reported_status(service, run).stalled_seconds) == (
+        ("not stored",),
+        None,
+    )

@@ -24,6 +24,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     Finish,
     KillLeftovers,
     RecordProgress,
+    ReportStalls,
     Restart,
     Start,
     Stop,
@@ -33,6 +34,7 @@ from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
+from airflow_dlaas.service.stall_report import Stall, StallCause, StallsFile
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 from airflow_dlaas.service.store.maintenance import MaintenanceRecord, MaintenanceState
 
@@ -514,3 +516,34 @@ def test_corrected_date_delays_no_action(jump):
         [entry], {"a": ALIVE}, asked, slots=FOUR, now=later, monotonic_now=MONOTONIC_NOW + STOP_RETRY_INTERVAL
     )
     assert list(again) == [Stop("a")]
+
+
+def stalls(*seconds: float) -> StallsFile:
+    """Return ended stalls, one after another."""
+    return StallsFile(
+        stalls=tuple(
+            Stall(
+                cause=StallCause.SILENT,
+                text="silent",
+                since=NOW + timedelta(hours=hour),
+                until=NOW + timedelta(hours=hour, seconds=duration),
+            )
+            for hour, duration in enumerate(seconds)
+        )
+    )
+
+
+def test_new_finding_of_the_watchdog_is_reported_once() -> None:
+    training = a_started("t", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
+    observation = replace(ALIVE, stalls=stalls(5.0))
+    assert decide_actions(training, observations={"t": observation}) == [ReportStalls("t", 2)]
+    memory = DispatcherMemory(starts=1, stalls_version=2)
+    assert decide_actions(training, observations={"t": observation}, memories={"t": memory}) == []
+
+
+def test_outcome_has_the_seconds_without_work() -> None:
+    training = a_started("t", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
+    observation = replace(ALIVE, exit_file=an_exit(), stalls=stalls(5.0, 2.5))
+    (action,) = decide_actions(training, observations={"t": observation})
+    assert isinstance(action, Finish)
+    assert action.outcome.stalled_seconds == 7.5
