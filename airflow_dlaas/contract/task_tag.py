@@ -1,8 +1,9 @@
 """
 The tag that names the Airflow task of a training in its description: ``[airflow dag=DAG_ID task=TASK_ID]``. No I/O.
 
-The service reads it for its report of GPU-hours. It is a label and no proof: a client that may submit a training may write
-any tag. The run key (`airflow_dlaas.task_runs.run_key`), which has digests only, decides which task a training is of.
+The service reads it for its report of GPU-hours. It is a label and no proof: a client that may submit a training may
+write any tag. The run key (`airflow_dlaas.task_runs.run_key`), which has digests only, decides which task a training is
+of.
 """
 
 from __future__ import annotations

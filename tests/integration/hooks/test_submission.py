@@ -25,6 +25,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.task_tag import TaskTag, with_task_tag
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, ProtocolError, Unreachable
 from airflow_dlaas.packaging import archive
@@ -150,6 +151,20 @@ def test_a_try_after_a_crash_attaches_to_the_running_training(
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
     assert again.entity.model_definition.description == f"As I wrote it. {run_key}"
+
+
+def test_a_try_that_is_repeated_with_another_description_uses_its_training(
+    server: Client, client: Client, a_definition: Definer, run_key: RunKey
+) -> None:
+    """An upgrade adds a tag to the description while the worker of the first try is restarted."""
+    definition = a_definition("sleep 600")
+    first = try_task(server, definition, run_key, try_number=1)
+    model = definition.model_definition
+    tagged = model.model_copy(update={"description": with_task_tag(model.description, TaskTag("digits", "train"))})
+    again = try_task(server, definition.model_copy(update={"model_definition": tagged}), run_key, try_number=1)
+    client.send(calls.cancel_training(first.id))
+    assert again.id == first.id
+    assert len(of_task(client, run_key)) == 1
 
 
 def test_a_try_after_a_failed_training_trains_again_once(

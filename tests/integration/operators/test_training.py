@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import (
     InvalidRequest,
@@ -63,6 +64,18 @@ def test_the_id_of_a_completed_training_is_the_tasks_result(
     training_id = task("true").execute(task_instance.context())
     assert now(client, training_id).state is TrainingState.COMPLETED
     assert task_instance.training_id == training_id
+
+
+def test_the_description_of_a_training_names_its_task_also_if_a_trigger_submits_it(
+    task: Any, client: Client, task_instance: FakeTaskInstance
+) -> None:
+    tag = TaskTag("endings", "train")
+    training_id = task("true").execute(task_instance.context())
+    description = now(client, training_id).entity.model_definition.description
+    assert TaskTag.from_description(description) == tag
+    assert description.endswith(f"{tag} [airflow-dlaas {task_instance.xcoms['dlaas_training']['key']}]")
+    trigger = recreate_trigger(deferral(task("true", deferrable=True), task_instance.context()))
+    assert TaskTag.from_description(trigger.definition["model_definition"]["description"]) == tag
 
 
 def test_a_task_links_to_its_tab_at_once_and_to_tensorboard_at_the_end(

@@ -111,6 +111,14 @@ def test_warnings_of_the_command_and_of_unstored_files_are_both_kept() -> None:
     )
 
 
+def test_command_that_its_watchdog_stopped_is_c203_with_the_limit() -> None:
+    ended = CommandResult(3, stop_reason="it was silent", grace_period=10, termination_seconds=2.0)
+    ending = result_of(ended, 2.5)
+    assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, 3, "C203")
+    assert ending.reason == "the watchdog stopped the command: it was silent"
+    assert list(describe_termination(ended)) == ["The command ended 2.0 seconds after SIGTERM; it had 10"]
+
+
 def test_canceled_command_is_no_error() -> None:
     ending = result_of(CommandResult(143, canceled=True), None)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.CANCELED, 143, None)
