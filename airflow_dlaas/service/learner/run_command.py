@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.job_files import JobDirectory
@@ -65,10 +66,8 @@ class CommandRun:
                     image=runtime.image or "",
                     name=name,
                     command=container_argv(self.spec.command),
-                    folders=[
-                        *(self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS),
-                        *provision.python_path,
-                    ],
+                    folders=[*(one for one in self._folders() if not one.is_symlink()), *provision.python_path],
+                    read_only=[*(one for one in self._folders() if one.is_symlink()), *self._local_data()],
                     workdir=code,
                     environment_file=self.job.container_environment,
                     gpus=command_env.physical_gpus(self.spec.gpus),
@@ -104,6 +103,14 @@ class CommandRun:
     def _watch(self) -> AbstractContextManager[Callable[[], str | None]]:
         has_gpus = bool(command_env.physical_gpus(self.spec.gpus))
         return watch_command(self.definition.watchdog, self.job, self.log, has_gpus=has_gpus, wake=self.waker.wake)
+
+    def _folders(self) -> list[Path]:
+        """Return the command's folders; that of data may be a link (`local_folders`)."""
+        return [self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS]
+
+    def _local_data(self) -> list[Path]:
+        """Return the local folders of data, to which links in the folder of data lead."""
+        return [one.path for one in self.spec.folders.data] if self.spec.folders is not None else []
 
     def _remove_container(self, engine: ContainerEngine, name: str) -> None:
         """Remove the command's container; a failure is in the log."""

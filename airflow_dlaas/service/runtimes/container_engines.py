@@ -59,7 +59,7 @@ class Podman:
     def run_command(self, run: ContainerRun) -> list[str]:
         """See `ContainerEngine.run_command`."""
         gpus = [f"--device=nvidia.com/gpu={one}" for one in run.gpus]
-        return [self.path, *_run_options(run), *gpus, *_mounts(run), "--entrypoint=", run.image, *run.argv]
+        return [self.path, *_run_options(run), *gpus, *_volumes(run), "--entrypoint=", run.image, *run.argv]
 
     def removal_command(self, name: str) -> list[str] | None:
         """See `ContainerEngine.removal_command`."""
@@ -85,7 +85,7 @@ class Docker:
         # docker splits the value at commas unless it is quoted.
         gpus = [f'--gpus="device={",".join(run.gpus)}"'] if run.gpus else []
         options = [*_run_options(run), f"--user={run.user[0]}:{run.user[1]}", *gpus]
-        return [self.path, *options, *_mounts(run), "--entrypoint=", run.image, *run.argv]
+        return [self.path, *options, *_volumes(run), "--entrypoint=", run.image, *run.argv]
 
     def removal_command(self, name: str) -> list[str] | None:
         """See `ContainerEngine.removal_command`."""
@@ -112,8 +112,7 @@ class Apptainer:
     def run_command(self, run: ContainerRun) -> list[str]:
         """See `ContainerEngine.run_command`."""
         line = [self.path, "exec", "--containall", *(["--nv"] if run.gpus else []), f"--pwd={run.workdir}"]
-        line += [f"--bind={folder}:{folder}" for folder in run.folders]
-        line.append(f"--bind={run.environment_file}:{run.environment_file}:ro")
+        line += [f"--bind={mount}" for mount in _mounts(run)]
         return [*line, _apptainer_source(run.image), *run.argv]
 
     def removal_command(self, name: str) -> list[str] | None:  # noqa: ARG002 - of the interface
@@ -143,9 +142,16 @@ def _run_options(run: ContainerRun) -> list[str]:
     return [*fixed, *limit_arguments(run.limits)]
 
 
+def _volumes(run: ContainerRun) -> list[str]:
+    return [f"--volume={mount}" for mount in _mounts(run)]
+
+
 def _mounts(run: ContainerRun) -> list[str]:
-    file = run.environment_file
-    return [*(f"--volume={folder}:{folder}" for folder in run.folders), f"--volume={file}:{file}:ro"]
+    """Return what the container sees, as SOURCE:DESTINATION[:ro]."""
+    return [
+        *(f"{folder}:{folder}" for folder in run.folders),
+        *(f"{path.resolve()}:{path}:ro" for path in (run.environment_file, *run.read_only)),
+    ]
 
 
 def _removal(path: str, name: str) -> list[str]:

@@ -30,6 +30,8 @@ class ContainerRun:
     """Device indices or UUIDs; if empty, no device is visible."""
     user: tuple[int, int]
     """User id and group id of the command; used with docker only."""
+    read_only: Sequence[Path] = ()
+    """Further directories and files, which the command cannot change: local data. A link is seen as its target."""
     limits: ResourceAmounts = field(default_factory=ResourceAmounts)
     """CPUs, memory and shared memory; an absent amount is not limited."""
 

@@ -125,7 +125,7 @@ def test_failed_command_keeps_its_log_and_its_exit_code(desk: Desk) -> None:
 def test_time_limit_and_bad_input_are_errors(desk: Desk) -> None:
     done = desk.train("--time-limit", "1", "--output", "out", command="sleep 600")
     assert done.returncode == 3
-    assert "the command was stopped after 1 seconds" in done.stderr
+    assert "the command was stopped after 1 seconds, its own time limit" in done.stderr
     for options, message in (
         (("--data", "gone"), "--data: gone does not exist"),
         (("--gpus", "900"), "--gpus: the training needs 900 GPUs, and this machine has"),

@@ -26,6 +26,7 @@ from airflow_dlaas.service.job_files import (
     JobDirectory,
     PhaseFile,
     ProcessIdentity,
+    ResourcesFile,
     read_job_file,
 )
 from airflow_dlaas.service.regular_file import open_regular_fd
@@ -104,13 +105,17 @@ class JobFollower:
                 self._show_metrics(metrics.read())
                 if not is_alive:
                     ended = _read(self.job.exit, ExitFile)
-                    self.view.update(self.training.ended(ended))
+                    self.view.update(self.training.ended(ended, self.read_resources()))
                     self.output.update(self.view)
                     return ended
                 if len(requests) > handled:
                     handled = len(requests)
                     self._stop(handle, kill=handled > 1)
                 time.sleep(POLL_INTERVAL)
+
+    def read_resources(self) -> ResourcesFile | None:
+        """Return what the command was given and has used; None if that is not known (yet)."""
+        return _read(self.job.resources, ResourcesFile)
 
     def _stop(self, handle: str, *, kill: bool) -> None:
         if not kill:

@@ -11,6 +11,7 @@ from pathlib import Path
 from airflow_dlaas.cli.train.definition import build_definition, require_slots
 from airflow_dlaas.cli.train.options import DataSource, FollowOptions, TrainOptions
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
+from airflow_dlaas.contract.resource_report import requested_amounts
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.job_files import JobDirectory
@@ -132,12 +133,15 @@ def build_spec(
         code=folders.code,
         environments=environments,
         gpus=slots[: execution.gpus],
-        timeout=min((one for one in (settings.run_limit, execution.time_limit) if one is not None), default=None),
+        timeout=settings.run_limit,  # the learner knows the limit of the definition
+        given=requested_amounts(definition.model_dump(mode="json", by_alias=True), execution.gpus),
+        cgroups=settings.cgroups,
         allow_nested=options.code.allow_nested or settings.allow_nested,
         unpacked_limit=settings.unpacked_limit,
         isolation=settings.isolation,
-        secrets_without_isolation=True,  # they come from the shell of the same user
-        visible=(*settings.visible, *(one.path for one in data)),
+        secrets_without_isolation=True,  # they come from this user's own shell
+        visible=(*settings.visible, *([settings.wheels] if settings.wheels else []), *(one.path for one in data)),
         log_limit=settings.log_limit,
         folders=JobFolders(data=data, results=folders.results),
+        packages=settings.packages,
     )

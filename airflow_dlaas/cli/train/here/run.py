@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -76,12 +77,13 @@ class HereRun:
             self._create_job_folder(archive)
         try:
             folders.job.create(spec, definition)
-            return self._run_job(HereTraining(folders.job.path.name, definition, spec.gpus, runtime.provides))
+            training = HereTraining(folders.job.path.name, definition, spec.gpus, runtime.provides)
+            return self._run_job(training, settings.package_login)
         finally:
             self._remove_job_folder()
 
-    def _run_job(self, here: HereTraining) -> int:
-        job, output, runner = self._folders.job, self._output, LocalRunner()
+    def _run_job(self, here: HereTraining, package_login: Mapping[str, str]) -> int:
+        job, output, runner = self._folders.job, self._output, LocalRunner(os.environ | package_login)
         with stop_requests() as requests:
             output.step("training", f"{here.id} runs in {job.path}")
             view = FollowView(metric=self._follow.metric)
@@ -90,7 +92,7 @@ class HereRun:
             if ended is None:
                 runner.kill_leftovers(job)
         self._is_broken = ended is None or ended.code == "S101"
-        training = here.ended(ended)
+        training = here.ended(ended, follower.read_resources())
         try:
             raise_for_state(training)
         except TrainingEnded as error:

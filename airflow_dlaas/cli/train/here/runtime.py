@@ -67,9 +67,12 @@ def _from_image(options: TrainOptions, image: str) -> tuple[Framework, RuntimeSp
 
 def _from_catalogue(options: TrainOptions, settings: Settings, slots: tuple[str, ...]) -> tuple[Framework, RuntimeSpec]:
     from airflow_dlaas.service.runtimes.catalogue import load_catalogue
+    from airflow_dlaas.service.runtimes.entry_checks import EntryChecks
+    from airflow_dlaas.service.runtimes.probe import check_entry
 
     name, version = split_framework(options.framework)
-    catalogue = load_catalogue(settings.catalogue, has_gpus=not all(one.startswith("virtual:") for one in slots))
+    has_gpus = not all(one.startswith("virtual:") for one in slots)
+    catalogue = load_catalogue(settings.catalogue, has_gpus=has_gpus, check_entry=EntryChecks(check_entry))
     chosen = choose_runtime(catalogue.list_runtimes(), name, version)
     framework = Framework(name=name, version=version or chosen.version)
     return framework, catalogue.resolve(framework, options.command)

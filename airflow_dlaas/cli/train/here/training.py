@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem, ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
+from airflow_dlaas.contract.resource_report import ResourceReport, requested_amounts
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import PhaseTime, Training, TrainingEntity, TrainingStatus
-from airflow_dlaas.service.job_files import ExitFile, PhaseFile
+from airflow_dlaas.service.job_files import ExitFile, PhaseFile, ResourcesFile
 
 NO_TRACE = "0" * 32
 """The trace of an error: there is no request."""
@@ -30,6 +31,7 @@ class HereTraining:
     runtime: str
     started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     _phase: PhaseFile | None = None
+    _resources: ResourcesFile | None = None
 
     def enter(self, phase: PhaseFile) -> bool:
         """Record the phase of the job; return whether it is a new one."""
@@ -41,8 +43,9 @@ class HereTraining:
         """Return the training before its end."""
         return self._training(TrainingState.RUNNING)
 
-    def ended(self, result: ExitFile | None) -> Training:
+    def ended(self, result: ExitFile | None, resources: ResourcesFile | None = None) -> Training:
         """Return the training after its end; *result* is None if its learner was lost."""
+        self._resources = resources
         if result is None:
             lost = ErrorItem(code=LOST_CODE, message="The learner has ended without a result: it was killed")
             return self._training(TrainingState.ERROR, error=lost)
@@ -69,8 +72,21 @@ class HereTraining:
             runtime=self.runtime,
             isolation=None if phase is None else phase.isolation,
             phases=None if phase is None else (*phase.before, PhaseTime(phase=phase.phase, since=phase.since)),
+            resources=self._report_resources(),
             warnings=None if result is None or not result.warnings else result.warnings,
         )
         metadata = Metadata(guid=self.id, url="", created_at=self.started_at, modified_at=now)
         entity = TrainingEntity(model_definition=self.definition.model_definition, status=status)
         return Training(metadata=metadata, entity=entity)
+
+    def _report_resources(self) -> ResourceReport | None:
+        if (found := self._resources) is None:
+            return None
+        requested = requested_amounts(self.definition.model_dump(mode="json", by_alias=True), len(self.gpus))
+        return ResourceReport(
+            requested=requested,
+            given=found.given,
+            used=found.used,
+            enforced=found.enforced,
+            enforced_by=found.enforced_by,
+        )

@@ -59,6 +59,15 @@ def test_podman_mounts_directories_at_their_paths_and_reads_the_variables_from_a
     ]
 
 
+@pytest.mark.parametrize("engine", ["/usr/bin/podman", "/usr/bin/docker", "/usr/bin/apptainer"])
+def test_local_data_is_read_only_and_a_link_is_seen_as_its_target(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "digits")
+    option = "--bind" if engine.endswith("apptainer") else "--volume"
+    line = command_line(engine, read_only=[tmp_path / "data"])
+    assert f"{option}={(tmp_path / 'digits').resolve()}:{tmp_path / 'data'}:ro" in line
+
+
 def test_apptainer_contains_everything_and_takes_references_from_a_registry() -> None:
     assert command_line("/usr/bin/apptainer") == [
         "/usr/bin/apptainer",

@@ -64,17 +64,18 @@ def test_results_inside_the_code_are_no_code(tmp_path: Path, monkeypatch: pytest
     assert inside.code.exclude == ("a/b",)
 
 
-def test_spec_has_the_folders_the_slots_and_the_shorter_time_limit(tmp_path: Path) -> None:
+def test_spec_has_the_folders_the_slots_and_the_limits_of_the_settings(tmp_path: Path) -> None:
     given = options(
         data=(DataSource("digits", tmp_path),),
-        execution=ExecutionOptions(ResourceOptions(gpus=2), time_limit=60.0),
+        execution=ExecutionOptions(ResourceOptions(gpus=2, cpus=1.5), time_limit=60.0),
     )
     spec = spec_of(given, Settings(run_limit=90.0, visible=(Path("/shared"),)), tmp_path / "out")
     assert spec.folders is not None
     assert [(one.name, one.path) for one in spec.folders.data] == [("digits", tmp_path)]
     assert spec.folders.results == tmp_path / "out"
     assert spec.gpus == SLOTS[:2]
-    assert spec.timeout == 60.0
+    assert spec.timeout == 90.0, "the learner compares it with the limit of the definition"
+    assert (spec.given.gpus, spec.given.cpus) == (2, 1.5)
     assert spec.visible == (Path("/shared"), tmp_path)
     assert spec_of(options()).timeout is None
     assert spec_of(options()).gpus == SLOTS[:1]
