@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sqlite3
 import tarfile
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidArgument, NotConfigured
-from airflow_dlaas.service.backup.create import create_backup
+from airflow_dlaas.service import job_files
+from airflow_dlaas.service.backup.create import JOB_FILES, create_backup
 from airflow_dlaas.service.backup.restore import restore_backup
 from airflow_dlaas.service.config.data_dir import DataDir
 from airflow_dlaas.service.key_rotation import open_store
@@ -78,6 +80,11 @@ def test_backup_is_private_and_has_keys_database_used_archives_and_logs(data_dir
     assert not any("secrets.json" in name or "/data/" in name or "swift" in name for name in names)
     assert SECRET.encode() not in path.read_bytes()
     assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
+
+
+def test_backup_has_every_file_that_the_learner_writes_for_pages_and_console() -> None:
+    documented = re.findall(r"^    (\S+) +out  ", job_files.__doc__ or "", re.MULTILINE)
+    assert set(JOB_FILES) == {"spec.json", *documented}
 
 
 def test_restored_service_has_its_records_and_ends_what_ran(data_dir: DataDir) -> None:

@@ -132,6 +132,12 @@ def test_console_of_this_version_works_with_a_previous_service(service, previous
         definition.write_text(json.dumps(customer.definition(TRAIN)))
     service.use(None)
     train_and_fetch(service, definition, tmp_path)
+    document = json.loads(definition.read_text())
+    document["model_definition"]["execution"]["environment"] = {"LEVEL": "debug"}
+    definition.write_text(json.dumps(document))
+    refused = service.console("submit", str(definition))
+    assert refused.returncode != 0
+    assert "execution.environment" in refused.stderr
     refused = service.console("drain", "on")
     assert refused.returncode != 0
     assert "has no drain and no cordon: it must be updated first" in refused.stderr
