@@ -180,7 +180,6 @@ class Service:
                 create_container=partial(_create_container, open_object_store),
                 wake_dispatcher=dispatcher.wake,
                 admin=credentials.user,
-                service_user=credentials.user,
                 gpus=self.gpus,
                 public_url=settings.public_url,
                 isolates_secrets=settings.isolation != "none" or settings.secrets_without_isolation,

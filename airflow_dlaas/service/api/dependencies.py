@@ -91,15 +91,13 @@ class ApiDeps:
     total_memory: int | None = None
     """Bytes of memory that all trainings may take together; None if they are not counted."""
     admin: str | None = None
-    """The user that the service was set up with: it sees the usage of all users."""
+    """The user that the service was set up with: it sees the usage of all users, and may drain the service."""
     public_url: str | None = None
     """The URL of the service for clients. Without it, the base URL of each request is used."""
     isolates_secrets: bool = True
     """Whether commands on this machine may have secrets: they are isolated from each other, or the site allows it."""
     limits: ApiLimits = field(default_factory=ApiLimits)
     clock: Callable[[], datetime] = utc_now
-    service_user: str = ""
-    """The name of the service's own user, who alone may read and change the maintenance of the service."""
     gpus: tuple[str, ...] = ()
     """The names of the GPU slots."""
     is_stopping: Callable[[], bool] = lambda: False

@@ -19,7 +19,7 @@ GPU_PATTERN = r"^[A-Za-z0-9:/-]{1,128}$"
 
 
 async def _require_service_user(deps: Deps, owner: Owner) -> None:
-    if owner != deps.service_user:
+    if owner != deps.admin:
         raise NotFound("Maintenance is for the service's own user (DLAAS_USER) only: log in as that user")
 
 

@@ -212,7 +212,6 @@ def create_deps(folder: Path, empty_database: Path) -> ApiDeps:
         jobs_dir=folder / "jobs",
         catalogue=FakeCatalogue(),
         gpu_slots=2,
-        service_user="dlaas",
         gpus=("virtual:0", "virtual:1"),
         authenticator=TokenAuthenticator(FakeUsers(PASSWORDS), b"k" * 32, clock=clock),
         allowlist=ObjectStoreAllowlist.parse("*.objectstorage.service.networklayer.com, x"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.parametrize("service", [{"admin": "dlaas"}], indirect=True)
+
 DRAIN, CORDONS = "/v3/maintenance/drain", "/v3/maintenance/cordons"
 
 
