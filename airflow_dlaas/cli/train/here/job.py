@@ -11,11 +11,11 @@ from pathlib import Path
 from airflow_dlaas.cli.train.definition import build_definition, require_slots
 from airflow_dlaas.cli.train.options import DataSource, FollowOptions, TrainOptions
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
-from airflow_dlaas.contract.resource_report import requested_amounts
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobFolders, JobSpec, LocalData, RuntimeSpec
+from airflow_dlaas.service.requested_resources import requested_amounts
 
 RESULTS_FOLDER = "results"
 """The folder of all results, in the current folder, unless `--output` names one."""
