@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import TypeAlias
 
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
+from airflow_dlaas.service.dispatcher.free_resources import Capacity, given_amounts
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation
 from airflow_dlaas.service.dispatcher.outcomes import canceled_outcome, error_outcome, lost_outcome, outcome_from_exit
+from airflow_dlaas.service.dispatcher.supply import Supply
 from airflow_dlaas.service.job_files import ExitFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
-from airflow_dlaas.service.store.maintenance import MaintenanceState
 
 LOST_AFTER = 3.0
 """Seconds that a learner may be gone without an exit.json before it counts as lost: longer than a shared file system
@@ -43,8 +43,6 @@ store is unreachable, short trainings would otherwise accumulate as processes wi
 
 RUNNING_PHASES = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
 """The phases that the v3 API reports as `running`; in earlier ones a training is `pending`."""
-
-NO_MAINTENANCE = MaintenanceState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +116,9 @@ def decide(
     observations: Mapping[str, Observation],
     memories: Mapping[str, DispatcherMemory],
     *,
-    slots: Sequence[str],
+    supply: Supply,
     now: datetime,
     monotonic_now: float,
-    capacity: Capacity = UNLIMITED,
-    maintenance: MaintenanceState = NO_MAINTENANCE,
 ) -> Iterator[Action]:
     """
     Yield the actions that bring *trainings* up to date.
@@ -131,15 +127,12 @@ def decide(
     are those of a training that only stores its results.
 
     :param trainings: the unfinished trainings in the order of submission.
-    :param slots: the names of all GPU slots.
+    :param supply: what the service has for trainings.
     :param now: the date that outcomes are recorded with.
     :param monotonic_now: the same moment by the clock of *memories*.
-    :param capacity: CPUs and memory of the service; trainings hold theirs as long as their slots.
-    :param maintenance: while the service is drained, the queue waits; a cordoned slot counts as held. Neither concerns
-        started trainings, nor makes a queued one fail.
     """
-    held: set[str] = set(maintenance.cordons)
-    free = capacity
+    held: set[str] = set(supply.maintenance.cordons)
+    free = supply.capacity
     storing = 0
     for training in trainings:
         if training.started_at is None:
@@ -155,12 +148,12 @@ def decide(
         has_ended = not memory.release_failed and any(isinstance(action, Finish) for action in actions)
         if not has_ended and not (is_storing and storing <= MAX_STORING):
             held.update(training.gpus)
-            free = free.without(given_amounts(training, capacity))
+            free = free.without(given_amounts(training, supply.capacity))
         yield from actions
-    if maintenance.drain is not None:
+    if supply.maintenance.drain is not None:
         return
-    free_slots = [slot for slot in slots if slot not in held]
-    yield from _decide_queue(trainings, free_slots, len(slots), now, capacity=capacity, free=free)
+    free_slots = [slot for slot in supply.slots if slot not in held]
+    yield from _decide_queue(trainings, free_slots, free, supply, now)
 
 
 def _starts_storing(action: Action) -> bool:
@@ -168,27 +161,21 @@ def _starts_storing(action: Action) -> bool:
 
 
 def _decide_queue(
-    trainings: Sequence[TrainingRecord],
-    free_slots: list[str],
-    total_slots: int,
-    now: datetime,
-    *,
-    capacity: Capacity,
-    free: Capacity,
+    trainings: Sequence[TrainingRecord], free_slots: list[str], free: Capacity, supply: Supply, now: datetime
 ) -> Iterator[Action]:
     """Start trainings strictly in the order of submission: small ones do not overtake a large one, so none starves."""
     for training in trainings:
         if training.started_at is not None or training.cancel_requested or training.unreadable_columns is not None:
             continue
-        if training.slots > total_slots:
+        if training.slots > len(supply.slots):
             reason = (
-                f"The training needs {training.slots} GPU slots, and the service has only {total_slots} since its last "
-                "restart"
+                f"The training needs {training.slots} GPU slots, and the service has only {len(supply.slots)} since "
+                "its last restart"
             )
             yield Finish(training.id, error_outcome("S100", reason, now))
             continue
-        amounts = given_amounts(training, capacity)
-        if (missing := capacity.missing(amounts)) is not None:
+        amounts = given_amounts(training, supply.capacity)
+        if (missing := supply.capacity.missing(amounts)) is not None:
             reason = f"The training {missing} since its last restart"
             yield Finish(training.id, error_outcome("S100", reason, now))
         elif training.slots > len(free_slots) or free.missing(amounts) is not None:

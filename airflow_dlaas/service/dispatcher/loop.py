@@ -34,6 +34,7 @@ from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.lease import DispatcherLease, uptime
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, update_memory
 from airflow_dlaas.service.dispatcher.observe import observe_trainings
+from airflow_dlaas.service.dispatcher.supply import Supply
 from airflow_dlaas.service.runners.base import Runner
 from airflow_dlaas.service.store.base import DecryptionError, Store, TrainingOutcome, TrainingRecord
 
@@ -136,15 +137,9 @@ class Dispatcher:
         trainings_by_id = {entry.id: entry for entry in trainings}
         self._failures = {key: number for key, number in self._failures.items() if key[0] in trainings_by_id}
         has_work = bool(observations)
+        supply = Supply(self._slots, self._job_directories.capacity, self._store.maintenance.get())
         for action in decide(
-            trainings,
-            observations,
-            self._memories,
-            slots=self._slots,
-            now=now,
-            monotonic_now=monotonic_now,
-            maintenance=self._store.maintenance.get(),
-            capacity=self._job_directories.capacity,
+            trainings, observations, self._memories, supply=supply, now=now, monotonic_now=monotonic_now
         ):
             has_work = True
             if not self._lease.renew():

@@ -16,7 +16,6 @@ from airflow_dlaas.service.dispatcher.decide import (
     LOST_AFTER,
     MAX_STARTS,
     MAX_STORING,
-    NO_MAINTENANCE,
     RESTART_INTERVAL,
     STOP_RETRY_INTERVAL,
     Abandon,
@@ -32,6 +31,7 @@ from airflow_dlaas.service.dispatcher.decide import (
 )
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
+from airflow_dlaas.service.dispatcher.supply import NO_MAINTENANCE, Supply
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.stall_report import Stall, StallCause, StallsFile
@@ -83,11 +83,9 @@ def decide_actions(
         entries,
         observations,
         memories or {},
-        slots=slots,
+        supply=Supply(slots, capacity, maintenance),
         now=NOW,
         monotonic_now=MONOTONIC_NOW,
-        capacity=capacity,
-        maintenance=maintenance,
     )
     return list(found)
 
@@ -508,12 +506,14 @@ def test_corrected_date_delays_no_action(jump):
     past = update_memory(entry, gone, DispatcherMemory(), MONOTONIC_NOW)
     later = NOW + timedelta(seconds=jump)
     ended = list(
-        decide([entry], {"a": gone}, {"a": past}, slots=FOUR, now=later, monotonic_now=MONOTONIC_NOW + LOST_AFTER)
+        decide(
+            [entry], {"a": gone}, {"a": past}, supply=Supply(FOUR), now=later, monotonic_now=MONOTONIC_NOW + LOST_AFTER
+        )
     )
     assert [type(action) for action in ended] == [KillLeftovers, Finish]
     asked = {"a": DispatcherMemory(last_stop_at=MONOTONIC_NOW)}
     again = decide(
-        [entry], {"a": ALIVE}, asked, slots=FOUR, now=later, monotonic_now=MONOTONIC_NOW + STOP_RETRY_INTERVAL
+        [entry], {"a": ALIVE}, asked, supply=Supply(FOUR), now=later, monotonic_now=MONOTONIC_NOW + STOP_RETRY_INTERVAL
     )
     assert list(again) == [Stop("a")]
 
