@@ -40,10 +40,13 @@ READ_METHODS = {
     "get_queue_position",
     "list_unfinished",
     "get_definition_with_secrets",
+    "list_usage",
     "maintenance",
+    "mark_changed",
 }
 """The methods of the store that change nothing: a kill in one of them has the same effect as a kill before. No scenario
-drains a service or cordons a GPU: each is one statement, on which no other write depends."""
+drains a service or cordons a GPU, and none has a watchdog (`mark_changed` only lets waiting clients read again): each of
+these is one statement, on which no other write depends."""
 
 
 # -- scenarios ---------------------------------------------------------------
