@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from getpass import getpass
 
+from airflow_dlaas.cli.definition_secrets import ENVIRONMENT_PREFIX
 from airflow_dlaas.exceptions import InvalidArgument
-
-FROM_ENVIRONMENT = "env:"
 
 WAY_OUT = "--secret NAME takes the variable NAME of this shell, and --secret NAME=env:OTHER the variable OTHER"
 
@@ -28,13 +27,13 @@ def read_secrets(
     found: dict[str, str] = {}
     for text in values:
         name, equals, reference = text.partition("=")
-        if equals and not reference.startswith(FROM_ENVIRONMENT):
+        if equals and not reference.startswith(ENVIRONMENT_PREFIX):
             raise InvalidArgument(f"--secret {name}: a value on the command line is no secret: {WAY_OUT}")
         if not name:
             raise InvalidArgument(f"--secret: the name is missing: {WAY_OUT}")
         if name in found:
             raise InvalidArgument(f"--secret: {name} is given twice")
-        variable = reference.removeprefix(FROM_ENVIRONMENT) if equals else name
+        variable = reference.removeprefix(ENVIRONMENT_PREFIX) if equals else name
         if variable in environ:
             found[name] = environ[variable]
         elif ask is not None and not equals:
