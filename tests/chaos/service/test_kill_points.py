@@ -45,7 +45,7 @@ READ_METHODS = {
     "mark_changed",
 }
 """The methods of the store that change nothing: a kill in one of them has the same effect as a kill before. No scenario
-drains a service or cordons a GPU, and none has a watchdog (`mark_changed` only lets waiting clients read again): each of
+drains a service or cordons a GPU, and none has a watchdog (`mark_changed` lets waiting clients read again): each of
 these is one statement, on which no other write depends."""
 
 

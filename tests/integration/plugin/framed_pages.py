@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from airflow_dlaas.demo import ports
 from airflow_dlaas.plugin import pages
 from airflow_dlaas.plugin.response_models import CurvesResponse, TrainingList
+from airflow_dlaas.plugin.usage_models import UsageReports
 from tests.waiting import until
 
 # Airflow's page: its sandbox, the class that names the theme, and the frame's URL in the rest of its own path, which it
@@ -34,6 +35,8 @@ class FramedPages:
     """The lists by page: ``run``, ``dag`` and ``trainings``."""
     curves: dict[str, CurvesResponse] = field(default_factory=dict)
     """By training id."""
+    usage: dict[str, UsageReports] = field(default_factory=dict)
+    """The GPU-hours by ``dag`` and ``state``."""
     theme: str = "light"
 
     def app(self) -> FastAPI:
@@ -44,6 +47,10 @@ class FramedPages:
         @plugin.get("/api/curves")
         def curves(training_id: str) -> CurvesResponse:
             return self.curves.get(training_id, CurvesResponse(version="0", series=[], complete=True))
+
+        @plugin.get("/api/usage_report")
+        def usage_report(by: str) -> UsageReports:
+            return self.usage[by]
 
         @plugin.get("/api/{page}")
         def listing(page: str) -> TrainingList:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Frame, Page, expect
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.plugin.response_models import CurveSeries, CurvesResponse, MetricNumber, TrainingList
 from airflow_dlaas.plugin.responses import unknown_training
+from airflow_dlaas.plugin.usage_models import ServiceUsage, UsageHours, UsageReports, WastedCause
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 from tests.integration.plugin.framed_pages import FramedPages, framed_pages
 from tests.system.browser import launch_browser
@@ -210,3 +211,36 @@ def test_curve_of_a_progress_bar_is_shown_only_on_request(page: Page, served: Fr
     expect(curves.get_by_role("listitem")).to_contain_text("NaN at epoch 2")
     curves.get_by_label("Curves of").select_option("loss (progress bar)")
     expect(curves.get_by_role("listitem")).to_contain_text("0.11")
+
+
+def usage_row(name: str | None, trainings: int, hours: float, **wasted: float) -> UsageHours:
+    causes = [WastedCause(cause=cause, hours=number) for cause, number in wasted.items()]
+    total = sum(wasted.values())
+    return UsageHours(name=name, trainings=trainings, gpu_hours=hours, wasted_hours=total, wasted=causes)
+
+
+def test_gpu_hours_are_listed_by_dag_and_by_state_with_what_was_wasted(page: Page, served: FramedPages) -> None:
+    served.listings["trainings"] = listing(training(0))
+
+    def reports(*rows: UsageHours) -> UsageReports:
+        total = usage_row(None, 44, 131.5, failed=9.25, stalled=0.01)
+        usage = ServiceUsage(connection="dlaas_default", since=SUBMITTED, rows=list(rows), total=total)
+        return UsageReports(reports=[usage], service_errors=["gpu_farm does not answer"])
+
+    served.usage["dag"] = reports(usage_row("sweep", 40, 120.0, failed=9.25, stalled=0.01), usage_row(None, 4, 11.5))
+    served.usage["state"] = reports(usage_row("completed", 43, 122.25, stalled=0.01), usage_row("error", 1, 9.25))
+    page.goto(served.url + NAVIGATION)
+    frame = frame_in(page)
+    frame.get_by_text("GPU-hours of the last 30 days").click()
+    rows = frame.get_by_role("region", name="GPU-hours").get_by_role("row")
+    expect(rows).to_have_text(
+        [
+            "DAGTrainingsGPU-hoursWastedShareCauses",
+            "sweep40120.09.38 %failed 9.3, stalled < 0.1",
+            "other411.50.00 %",
+            "all44131.59.37 %failed 9.3, stalled < 0.1",
+        ]
+    )
+    expect(frame.get_by_text("gpu_farm does not answer")).to_be_visible()
+    frame.get_by_label("By", exact=False).select_option("state")
+    expect(rows.nth(1)).to_contain_text("completed")
