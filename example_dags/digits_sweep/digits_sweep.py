@@ -25,7 +25,7 @@ TRAINING = {
         "framework": FRAMEWORK,
         "execution": {
             "command": "python3 train.py --epochs ${HP_epochs} --lr ${HP_lr} --width ${HP_width}",
-            "resources": {"gpus": 4, "memory": "8GiB"},
+            "resources": {"gpus": 4, "memory": "4GiB"},
             "hyperparameters": {"epochs": 15},
             "secrets": {"SIGNING_KEY": "conn:model_signing/password"},
         },
