@@ -130,7 +130,7 @@ if __name__ == "__main__":
         ended = job.run(f"python3 main.py {server.getsockname()[1]}", code=zipped({"main.py": code}))
         greeter.join()
     assert ended.state is TrainingState.COMPLETED, job.logs()
-    assert job.folder.log.read_text().splitlines()[1] == f"{sys.prefix} 3"
+    assert job.folder.log.read_text().splitlines()[1] == f"{job.folder.subdirectory('home') / '.packages'} 3"
     assert "auc" in job.folder.metrics.read_text()
 
 
@@ -193,7 +193,7 @@ def test_uv_environment_works_in_the_sandbox(job, home, links):
     job.runner = LocalRunner({**os.environ, "UV_LINK_MODE": links, "UV_CACHE_DIR": str(home / "cache")})
     runtime = {"key": "x", "kind": "uv", "provides": "an answer", "requirements": [f"answer @ file://{wheel}"]}
     ended = job.run(
-        "python3 -c 'import answer, sys; print(answer.VALUE, sys.prefix)'; echo x > $(dirname $(which python3))/x",
+        "python3 -c 'import answer; print(answer.VALUE, answer.__file__); open(answer.__file__, \"w\")'",
         runtime=runtime,
         environments=str(home / "environments"),
     )
