@@ -23,7 +23,7 @@ from sqlalchemy import Engine, event
 from airflow_dlaas.cli.app import app as console
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, NotFound
-from airflow_dlaas.service import app
+from airflow_dlaas.service import app, key_rotation
 from airflow_dlaas.service.dispatcher import lease
 from airflow_dlaas.service.runners import local
 from tests.chaos.service.kill_points import KillPlan, killable_class
@@ -87,8 +87,10 @@ def _fixed_name(part: str) -> Any:
 
 
 def install(kill_plan: KillPlan) -> None:
-    """Replace components of the service by killable ones, in the module that connects the components."""
-    app.SqlStore = killable_class(app.SqlStore, kill_plan, _store_names, *STORE_WRITES)  # type: ignore[misc]
+    """Replace components of the service by killable ones, in the modules that make them."""
+    key_rotation.SqlStore = killable_class(  # type: ignore[misc]
+        key_rotation.SqlStore, kill_plan, _store_names, *STORE_WRITES
+    )
     app.LocalRunner = killable_class(app.LocalRunner, kill_plan, _fixed_name("runner"), *RUNNER_WRITES)  # type: ignore[misc]
     app.JobDirectories = killable_class(  # type: ignore[misc]
         app.JobDirectories, kill_plan, _fixed_name("job_directories"), *JOB_DIRECTORY_WRITES
