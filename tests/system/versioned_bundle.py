@@ -17,8 +17,8 @@ class VersionedFolder(BaseDagBundle):
     """
     The bundle in *folder*.
 
-    The DAG processor sees the newest version through the link, as it sees the one checkout of a Git bundle. A worker
-    sees the version of its run.
+    The DAG processor sees the version that was the newest one at its last refresh, as it sees the one checkout of a Git
+    bundle. A worker sees the version of its run.
     """
 
     supports_versioning = True
@@ -26,16 +26,18 @@ class VersionedFolder(BaseDagBundle):
     def __init__(self, *, folder: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._folder = Path(folder)
+        self.refresh()
 
     @property
     def path(self) -> Path:
-        return self._folder / (self.version or NEWEST)
+        return self._folder / (self.version or self._newest)
 
     def get_current_version(self) -> BundleVersion:
-        return BundleVersion((self._folder / NEWEST).readlink().name)
+        return BundleVersion(self._newest)
 
     def refresh(self) -> None:
-        """Do nothing: the link is read each time."""
+        """Take the newest version from the link."""
+        self._newest = (self._folder / NEWEST).readlink().name
 
 
 def publish(folder: Path, version: str, files: Mapping[str, str]) -> None:

@@ -35,6 +35,9 @@ from tests.waiting import WAIT_TIMEOUT, until
 
 
 class Catalogue:
+    problem = None
+    image_patterns = None
+
     def resolve(self, *_):
         return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow")
 
