@@ -23,11 +23,11 @@ from typing import Any
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
 from airflow_dlaas.service.job_spec import JobSpec
-from airflow_dlaas.service.learner import command_process, job_storage, lifecycle
+from airflow_dlaas.service.learner import command_process, job_storage, lifecycle, run_command
 from airflow_dlaas.service.learner.__main__ import main
 
 STEPS = ("claim", "read_spec", "upload_results", "write_exit", *(f"enter-{phase}" for phase in Phase))
-"""The steps of a job: functions that `airflow_dlaas.service.learner.lifecycle` calls, which this module wraps."""
+"""The steps of a job: functions that the lifecycle or a stage of it calls, which this module wraps."""
 
 DURING = "during"
 """Half a second after the start of a step that takes longer."""
@@ -70,7 +70,7 @@ def install(job: JobDirectory) -> None:
             lifecycle.JobLifecycle.set_phase, when, kill, lambda _lifecycle, entered: str(entered) == phase
         )  # type: ignore[method-assign]
     else:
-        module = job_storage if step == "upload_results" else lifecycle
+        module = {"upload_results": job_storage, "run_supervised": run_command}.get(step, lifecycle)
         setattr(module, step, _wrap(getattr(module, step), when, kill, lambda *_: True))
 
 
