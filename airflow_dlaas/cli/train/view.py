@@ -20,7 +20,7 @@ PLOT_COLUMNS = 78
 
 PHASE_WORDS = {
     Phase.QUEUED: "waits for GPUs",
-    Phase.PREPARING: "installing the framework",
+    Phase.PREPARING: "installing the framework and packages",
     Phase.LOADING: "loading code and data",
     Phase.PROCESSING: "training",
     Phase.STORING: "storing the results",

@@ -126,14 +126,24 @@ class _Writer:
         job = self.data_dir.jobs / training_id
         logs = [one.relative_to(job).as_posix() for one in self._list(job / "logs")]
         for name in (*JOB_FILES, *sorted(logs)):
-            self._add_path(f"jobs/{training_id}/{name}", job / name)
+            # In a job directory, a command without a sandbox can replace a file by anything.
+            self._add_path(f"jobs/{training_id}/{name}", job / name, may_be_unreadable=True)
 
-    def _add_path(self, name: str, path: Path, *, with_xattrs: bool = False) -> None:
-        """Add the regular file *path* up to its present size; a missing or another kind of file is left out."""
+    def _add_path(self, name: str, path: Path, *, with_xattrs: bool = False, may_be_unreadable: bool = False) -> None:
+        """
+        Add the regular file *path* up to its present size; a missing file is left out.
+
+        :param may_be_unreadable: leave out a file that cannot be read, or of another kind, too.
+        :raises OSError: it cannot be read.
+        """
         try:
             file = open_regular_file(path)
-        except OSError:
+        except FileNotFoundError:
             return
+        except OSError:
+            if may_be_unreadable:
+                return
+            raise
         with file:
             size = os.fstat(file.fileno()).st_size
             reader = _HashingReader(file)

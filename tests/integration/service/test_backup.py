@@ -152,6 +152,20 @@ def test_existing_file_is_not_replaced(data_dir: DataDir) -> None:
     assert path.read_bytes() == before
 
 
+def test_archive_that_cannot_be_read_is_an_error_and_a_replaced_file_of_a_job_is_left_out(data_dir: DataDir) -> None:
+    (data_dir.jobs / "running" / "log").unlink()
+    (data_dir.jobs / "running" / "log").mkdir()
+    with tarfile.open(backup(data_dir)) as archive:
+        assert "jobs/running/log" not in archive.getnames()
+    with sqlite3.connect(data_dir.database) as database:
+        ((digest,),) = database.execute("SELECT digest FROM versions").fetchall()
+    (data_dir.blobs / digest).unlink()
+    (data_dir.blobs / digest).mkdir()
+    with pytest.raises(HostError, match="cannot be written"):
+        backup(data_dir, "second.tar")
+    assert not data_dir.path.with_name("second.tar").exists()
+
+
 def test_backup_of_a_folder_without_a_service_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="no credentials"):
         create_backup(DataDir(tmp_path / "none"), None, tmp_path / "b.tar", with_objects=False)
