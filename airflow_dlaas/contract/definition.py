@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from airflow_dlaas.contract.base import Author, OpaqueJson, RequestModel
 from airflow_dlaas.contract.execution import Execution, ResourceType
 from airflow_dlaas.contract.metric_definition import MAX_METRIC_DEFINITIONS, MetricDefinition
+from airflow_dlaas.contract.recovery import Recovery
 from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.contract.watchdog import Watchdog
@@ -37,6 +38,8 @@ FRAMEWORKS = ("caffe", "torch", "tensorflow")
 
 MAX_FRAMEWORK_NAME_LENGTH = 100
 MAX_IMAGE_LENGTH = 512
+
+MAX_TRAINING_ID_LENGTH = 64
 
 MAX_CONTAINERS = 1000
 """Containers of training data that are validated; a service accepts fewer, by its own limit."""
@@ -104,6 +107,10 @@ class TrainingDefinition(RequestModel):
     """How metrics are found in the log, instead of by the usual formats of scripts (an extension)."""
     watchdog: Watchdog | None = None
     """When a command that does no work counts as stalled, and what happens then (an extension)."""
+    recovery: Recovery | None = None
+    """When the service starts the command again, from its newest checkpoint (an extension)."""
+    resume_from: str | None = Field(default=None, min_length=1, max_length=MAX_TRAINING_ID_LENGTH)
+    """The id of a training with whose newest checkpoint this one begins (an extension)."""
 
     @field_validator("metric_definitions", mode="before")
     @classmethod

@@ -19,7 +19,10 @@ DEFINITION_KEYS = (
     f"{EXECUTION}.hyperparameters",
     f"{EXECUTION}.time_limit",
     f"{EXECUTION}.nodes",
+    f"{EXECUTION}.grace",
     "watchdog",
+    "recovery",
+    "resume_from",
 )
 """The keys that this version knows. `metric_definitions` has an extension of its own, and is left out where it is
 missing."""

@@ -19,6 +19,12 @@ MAX_TIME_LIMIT = 366 * 24 * 3600.0
 
 MAX_NODES = 1024
 
+DEFAULT_GRACE = 30.0
+"""Seconds that a stopped command has to save its state, unless the definition has another number."""
+
+MAX_GRACE = 24 * 3600.0
+"""Seconds; a service has a lower limit of its own."""
+
 _MISSING = object()
 """Stands for a size that the document does not have."""
 
@@ -56,6 +62,8 @@ class Execution(RequestModel):
     """Seconds that the command may take; then it is stopped, and the training fails."""
     nodes: int | None = Field(default=None, ge=1, le=MAX_NODES, strict=True)
     """Machines of a distributed training."""
+    grace: float | None = Field(default=None, ge=0, le=MAX_GRACE, allow_inf_nan=False)
+    """Seconds that the command has to save its state after SIGTERM, when it is stopped; then it is killed."""
 
     @model_validator(mode="before")
     @classmethod

@@ -15,6 +15,9 @@ from collections.abc import Collection, Iterable
 MARKER_BASENAME = ".dlaas-training"
 """The last component of the marker's name."""
 
+CHECKPOINTS_FOLDER = ".dlaas-checkpoints"
+"""The folder of stored checkpoints in the folder of a training's results."""
+
 MAX_FOLDERS_SHOWN = 20
 """Folders that a message names; of further ones it has the number only."""
 
@@ -36,6 +39,25 @@ def marker_content(training_id: str) -> bytes:
 def is_marker(name: str) -> bool:
     """Whether *name* is the name of a marker."""
     return name.rpartition("/")[2] == MARKER_BASENAME
+
+
+def attempt_folder(training_id: str, attempt: int) -> str:
+    """
+    Return the folder of the results of an attempt, without a slash at the end.
+
+    Each attempt has a folder of its own, so that a lost one that still runs cannot touch the results of the next one.
+    """
+    return training_id if attempt == 1 else f"{training_id}/attempt-{attempt}"
+
+
+def checkpoints_folder(training_id: str) -> str:
+    """Return the folder of a training's checkpoints; each attempt has a folder in it, named by its number."""
+    return f"{training_id}/{CHECKPOINTS_FOLDER}"
+
+
+def is_internal(name: str) -> bool:
+    """Whether the object *name* is the service's own among the results of a training: a marker, or of a checkpoint."""
+    return is_marker(name) or f"/{CHECKPOINTS_FOLDER}/" in name
 
 
 def result_folders(names: Iterable[str]) -> frozenset[str]:

@@ -47,6 +47,8 @@ class Phase(str, Enum):
     """Waits for GPUs."""
     PREPARING = "preparing"
     """The runtime's environment is being installed; only the first training of a runtime has this phase."""
+    RECOVERING = "recovering"
+    """The learner was lost, or the command ended with an exit code to recover from; the next attempt waits for GPUs."""
     LOADING = "loading"
     """Code and training data are being downloaded."""
     PROCESSING = "processing"

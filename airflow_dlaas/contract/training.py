@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from airflow_dlaas.contract.attempts import AttemptReport, CheckpointReport, ResumedFrom
 from airflow_dlaas.contract.base import ApiList, ApiModel, RequestModel, Timestamp
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.error import ErrorReport
@@ -33,6 +34,8 @@ class Metric(ApiModel):
     """True for values that a progress bar showed while it was redrawn: measured within an epoch, often smoothed."""
     event_folder: str | None = None
     """The folder of the event file that the values come from, relative to the folder that was searched."""
+    attempt: int | None = None
+    """The attempt that measured it; None for the first one."""
 
 
 class PhaseTime(ApiModel):
@@ -107,6 +110,16 @@ class TrainingStatus(ApiModel):
     """The note that people gave it (`Extensions.annotations`); absent without one."""
     tags: ApiList[str] | None = None
     """The tags that people gave it (`Extensions.annotations`); absent without any."""
+    attempt: int | None = None
+    """The number of its attempt, from 1; while it waits for the next one (phase `recovering`), that of the next one."""
+    attempts: ApiList[AttemptReport] | None = None
+    """All attempts, the first one first; absent while there is only one."""
+    checkpoint: CheckpointReport | None = None
+    """The newest complete checkpoint in its results container; absent without any."""
+    resumed_from: ResumedFrom | None = None
+    """The checkpoint that the attempt began with; absent without one."""
+    waits_for: str | None = None
+    """The id of the training whose end it waits for (`resume_from`), while it does."""
 
 
 class ResultsLocation(ApiModel):

@@ -11,6 +11,7 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     usage.jsonl    out  its resource usage from the start on, one `ResourceUsage` a line; older lines are merged
     resources.json out  what the command was given and used, and how that is enforced
     stalls.json    out  times in which the watchdog found no work (`airflow_dlaas.service.stall_report`)
+    checkpoints.json  out  the newest complete checkpoint, and the one that the attempt began with
     boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
@@ -39,6 +40,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas.contract.attempts import CheckpointReport, ResumedFrom
 from airflow_dlaas.contract.base import ApiModel, Timestamp
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.resource_report import ResourceAmounts
@@ -94,6 +96,16 @@ class PhaseFile(ApiModel):
     """The earlier phases."""
     isolation: str | None = None
     """How the command is isolated from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
+    attempt: int = 1
+
+
+class CheckpointsFile(ApiModel):
+    """checkpoints.json: the checkpoints of a training."""
+
+    newest: CheckpointReport | None = None
+    """The newest complete one in the results container."""
+    resumed_from: ResumedFrom | None = None
+    """The one that the present attempt began with."""
 
 
 class EventDirsFile(ApiModel):
@@ -129,6 +141,9 @@ class ExitFile(ApiModel):
     warnings: tuple[str, ...] = ()
     """Problems that do not change the outcome: files that could not be stored, each with the reason."""
     finished_at: UtcTimestamp
+    attempt: int = 1
+    was_stopped: bool = False
+    """Whether the learner stopped the command: for a cancel request, a time limit or the watchdog."""
 
     @field_validator("state")
     @classmethod
@@ -207,6 +222,10 @@ class JobDirectory:
     @property
     def stalls(self) -> Path:
         return self.path / "stalls.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints.json"
 
     @property
     def event_dirs(self) -> Path:

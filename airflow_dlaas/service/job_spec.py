@@ -8,7 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from airflow_dlaas.contract.base import ApiModel
+from airflow_dlaas.contract.execution import DEFAULT_GRACE
 from airflow_dlaas.contract.resource_report import ResourceAmounts
+from airflow_dlaas.contract.results import attempt_folder
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import PackageSettings
 
@@ -63,10 +65,26 @@ class JobFolders(ApiModel):
     """The folder that model, checkpoints and logs are stored in."""
 
 
+class CheckpointSource(ApiModel):
+    """Where checkpoints of a training are: in the object store of the results of the job that reads them."""
+
+    training_id: str
+    container: str
+
+
 class JobSpec(ApiModel):
     """What to run."""
 
     training_id: str
+    attempt: int = 1
+    """The number of the attempt, from 1."""
+    checkpoint_sources: tuple[CheckpointSource, ...] = ()
+    """Earlier trainings with whose checkpoints this one may begin (`resume_from`), in the order of preference: the
+    next one counts if one has no checkpoint. Those of the training itself come before them."""
+    checkpoints_kept: int = 2
+    """The number of complete checkpoints that are kept in the results container; 0: none is stored during the run."""
+    grace: float = DEFAULT_GRACE
+    """Seconds between SIGTERM and SIGKILL for a command that is stopped."""
     command: str
     runtime: RuntimeSpec
     code: Path
@@ -99,3 +117,8 @@ class JobSpec(ApiModel):
     """The object stores that the learner may call; a spec.json of an earlier release names none."""
     packages: PackageSettings = PackageSettings()
     """Where packages that the code requires come from, without credentials."""
+
+    @property
+    def results_folder(self) -> str:
+        """The folder of the attempt's results in the container, without a slash at the end."""
+        return attempt_folder(self.training_id, self.attempt)

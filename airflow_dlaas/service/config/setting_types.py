@@ -67,6 +67,22 @@ def parse_seconds(value: str) -> float | None:
     return number
 
 
+def parse_limit(value: str) -> float:
+    """Parse a number of seconds, 0 included."""
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError(value)
+    return number
+
+
+def parse_number(value: str) -> int:
+    """Parse a whole number, 0 included."""
+    number = int(value)
+    if number < 0:
+        raise ValueError(value)
+    return number
+
+
 def parse_lifetime(value: str) -> timedelta:
     """Parse the lifetime of a token, in seconds."""
     number = float(value)
@@ -153,6 +169,8 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
         ImageAllowlist.parse,
         "patterns of image references by commas (registry.example.org/team/*:*, site/torch@sha256:*)",
     ),
+    "checkpoints_kept": (parse_number, "a number; 0 stores no checkpoint"),
+    "grace_limit": (parse_limit, "seconds"),
     "run_limit": (parse_seconds, "seconds, or none"),
     "isolation": (choice_parser("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
     "secrets_without_isolation": (parse_bool, "yes or no"),

@@ -96,6 +96,12 @@ class Settings:
     """The container images that definitions may name, as patterns separated by commas:
     ``registry.example.org/team/*:*``. By default none."""
 
+    checkpoints_kept: int = 2
+    """Complete checkpoints of a training that are kept in its results container; 0: none is stored during the run."""
+
+    grace_limit: float = 600.0
+    """Seconds that a definition may ask for to save the state of a stopped command (``execution.grace``)."""
+
     run_limit: float | None = None
     """Seconds that the command of a training may take. By default there is no limit: only its author knows one."""
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import importlib
 import logging
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import load_inputs, local_folders
 from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.object_store import ObjectStore
 
 
 class JobStorage(Protocol):
@@ -42,6 +46,13 @@ class JobStorage(Protocol):
     def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Store the logs, as `store_results` does."""
 
+    @property
+    def results_container(self) -> str | None:
+        """The container for checkpoints during the run; None if there is no object store."""
+
+    def open_results_store(self) -> AbstractContextManager[ObjectStore]:
+        """Open the object store of `results_container`; sends no request yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectStorage:
@@ -62,6 +73,18 @@ class ObjectStorage:
     def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Upload the logs to the results container."""
         return upload_logs(self.job, self.spec, self.definition, logger, sandboxed=sandboxed)
+
+    @property
+    def results_container(self) -> str:
+        """The container of the results."""
+        return self.definition.results_store.target.container
+
+    def open_results_store(self) -> AbstractContextManager[ObjectStore]:
+        """Open the object store of the results."""
+        from airflow_dlaas.storage.swift.store import SwiftStore
+
+        connection = self.definition.results_store.connection
+        return SwiftStore.open(connection, require_allowed=self.spec.object_stores.require_allowed)
 
 
 def open_job_storage(job: JobDirectory, spec: JobSpec, definition: TrainingDefinition) -> JobStorage:

@@ -6,14 +6,19 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobFolders
 from airflow_dlaas.service.learner.result_files import UnstoredFile, find_result_files, printable_name
 from airflow_dlaas.service.learner.upload_results import UploadReport
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ class LocalFolders:
         """Link the logs into the folder of results."""
         found = find_result_files(self.job, self.training_id, sandboxed=sandboxed)
         return self._store_files(found.logs, tuple(found.skipped), logger)
+
+    @property
+    def results_container(self) -> None:
+        """There is no object store: the folders themselves are there."""
+        return
+
+    def open_results_store(self) -> AbstractContextManager[ObjectStore]:
+        """Refuse it: see `results_container`."""
+        raise HostError("Folders of this machine are no object store")
 
     def _store_files(
         self, files: Mapping[str, Path], skipped: tuple[UnstoredFile, ...], logger: logging.Logger

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_dlaas.contract.annotations import Annotations
+from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.job_spec import CheckpointSource
 from airflow_dlaas.service.store.maintenance import MaintenanceStore
 from airflow_dlaas.service.store.usage_record import UsageRecord
 
@@ -96,10 +98,21 @@ class TrainingRecord:
     """The note that people gave it."""
     tags: tuple[str, ...] = ()
     """The tags that people gave it."""
+    attempt: int = 1
+    """The number of its attempt, from 1. Between two attempts, that of the next one, which is not started yet."""
+    ended_attempts: tuple[AttemptReport, ...] = ()
+    """The attempts before, the first one first."""
+    checkpoint_sources: tuple[CheckpointSource, ...] = ()
+    """Earlier trainings with whose checkpoints it may begin, fixed when it is submitted; see `JobSpec`."""
     revision: int = 0
     """Increases with every change of any training: the cursor of `Store.list_changes`."""
     unreadable_columns: str | None = None
     """Columns of the row that cannot be read, if there are any; their fields have placeholders."""
+
+    @property
+    def was_started(self) -> bool:
+        """Whether any attempt was started, so that there is a job directory."""
+        return self.started_at is not None or self.attempt > 1
 
 
 @dataclass(frozen=True, slots=True)

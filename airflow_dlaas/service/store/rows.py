@@ -6,15 +6,17 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Column, ColumnElement, func
 from sqlalchemy.exc import DataError
 from typing_extensions import TypedDict
 
 from airflow_dlaas.contract.annotations import Annotations
+from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.base import without_nulls
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.service.job_spec import CheckpointSource
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.tables import experiments, trainings, versions
 
@@ -81,6 +83,8 @@ def training_to_row(record: TrainingRecord) -> dict[str, Any]:
     values["phase"] = str(record.phase) if record.phase else None
     values["gpus"] = list(record.gpus)
     values |= annotations_to_row(record.note, record.tags)
+    values["ended_attempts"] = _models_to_json(record.ended_attempts)
+    values["checkpoint_sources"] = _models_to_json(record.checkpoint_sources)
     values["definition"] = dict(record.definition)
     values["error"] = record.error.model_dump(mode="json") if record.error else None
     return values
@@ -106,6 +110,19 @@ def _parse_tags(raw: Any) -> tuple[str, ...]:
     return Annotations(tags=tuple(raw[1:-1].split(","))).tags
 
 
+def _models_to_json(models: Iterable[BaseModel]) -> list[Any] | None:
+    return [one.model_dump(mode="json", exclude_none=True) for one in models] or None
+
+
+def _parse_models(model: type[BaseModel]) -> Callable[[Any], Any]:
+    def parse(raw: Any) -> tuple[BaseModel, ...]:
+        if raw is not None and not isinstance(raw, list):
+            raise TypeError("not a list")
+        return tuple(model.model_validate(one) for one in raw or ())
+
+    return parse
+
+
 def _parse_gpus(raw: Any) -> tuple[str, ...]:
     if not isinstance(raw, list):
         raise TypeError("not a list")
@@ -119,6 +136,8 @@ COLUMN_PARSERS: dict[str, Callable[[Any], Any]] = {
     "error": lambda raw: ErrorItem.model_validate(raw) if raw else None,
     "note": lambda raw: "" if raw is None else raw,
     "tags": _parse_tags,
+    "ended_attempts": _parse_models(AttemptReport),
+    "checkpoint_sources": _parse_models(CheckpointSource),
     "definition": without_nulls,  # older versions stored a key that was sent as null
 }
 """By column: the function that converts its value to the field of a record."""

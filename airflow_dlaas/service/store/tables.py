@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """The newest migration: a database of this version needs no upgrade."""
 
 
@@ -111,6 +111,9 @@ trainings = Table(
     Column("acknowledged_at", UtcDateTime),
     Column("note", Text),
     Column("tags", Text),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("ended_attempts", JSON(none_as_null=True)),
+    Column("checkpoint_sources", JSON(none_as_null=True)),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("owner", "key", name="uq_trainings_key"),
     Index("ix_trainings_changes", "owner", "revision"),
@@ -120,7 +123,8 @@ trainings = Table(
 ``secrets`` is the submitted definition, encrypted (`secret_encryption`), and NULL after the training has ended.
 
 ``tags`` has a comma before each tag and after the last one (``,a,b,``), so that every database finds a whole tag in it;
-a tag contains no comma. ``note`` and ``tags`` are NULL where there are none.
+a tag contains no comma. ``note``, ``tags``, ``ended_attempts`` and ``checkpoint_sources`` are NULL where there are
+none.
 """
 
 FINAL_STATES = tuple(str(state) for state in TrainingState if state.is_final)
@@ -147,7 +151,8 @@ usage = Table(
     "usage",
     metadata,
     Column("seq", ROW_ID, primary_key=True),
-    Column("training_id", String(64), nullable=False, unique=True),
+    Column("training_id", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="1"),
     Column("owner", String(255), nullable=False),
     Column("dag_id", String(255)),
     Column("task_id", String(255)),
@@ -161,10 +166,11 @@ usage = Table(
     Column("error_code", String(32)),
     Column("stalled_seconds", Double, nullable=False),
     Index("ix_usage_released", "released_at"),
+    UniqueConstraint("training_id", "attempt", name="uq_usage_attempt"),
     sqlite_autoincrement=True,
 )
-"""One row for each training that was started (`usage_queries`). There is no foreign key: rows stay when a training is
-deleted."""
+"""One row for each attempt of a training that was started (`usage_queries`). There is no foreign key: rows stay when a
+training is deleted."""
 
 maintenance = Table(
     "maintenance",

@@ -52,7 +52,7 @@ def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
     store.close()
     engine = create_engine(url)
     with engine.begin() as connection:
-        for column in ("acknowledged_at", "note", "tags"):
+        for column in ("acknowledged_at", "note", "tags", "attempt", "ended_attempts", "checkpoint_sources"):
             connection.execute(text(f"ALTER TABLE trainings DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE usage"))
         connection.execute(text("DROP TABLE maintenance"))
@@ -61,6 +61,7 @@ def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
     upgraded = SqlStore(url)
     training = upgraded.get_training("me", "a")
     assert (training.acknowledged_at, training.note, training.tags) == (None, "", ())
+    assert (training.attempt, training.ended_attempts, training.checkpoint_sources) == (1, (), ())
     assert upgraded.acknowledge("me", "a", later(2)).acknowledged_at == later(2)
     upgraded.close()
 
