@@ -222,6 +222,8 @@ class Service:
             code_path=blobs.path,
             runtime_spec=catalogue.get_spec,
             run_timeout=settings.run_limit,
+            checkpoints_kept=settings.checkpoints_kept,
+            grace_limit=settings.grace_limit,
             max_unpacked_bytes=settings.unpacked_limit,
             isolation=settings.isolation,
             secrets_without_isolation=settings.secrets_without_isolation,

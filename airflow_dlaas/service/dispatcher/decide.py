@@ -3,24 +3,36 @@ What the dispatcher does next, as values. No I/O.
 
 The same rules hold for every training: exit.json decides its outcome; a cancel request is passed to the learner; a
 learner that is gone counts as lost after a while; progress is recorded; and free slots go to the trainings that have
-waited longest.
+waited longest. Where `recovery` permits it, a further attempt follows the one that has ended, and the training goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias
 
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.service.dispatcher.actions import (
+    Abandon,
+    Action,
+    Finish,
+    KillLeftovers,
+    RecordProgress,
+    Recover,
+    ReportStalls,
+    Restart,
+    Start,
+    Stop,
+)
 from airflow_dlaas.service.dispatcher.free_resources import Capacity, given_amounts
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation
 from airflow_dlaas.service.dispatcher.outcomes import canceled_outcome, error_outcome, lost_outcome, outcome_from_exit
+from airflow_dlaas.service.dispatcher.recovery import recovery_after_exit, recovery_after_loss
 from airflow_dlaas.service.dispatcher.supply import Supply
 from airflow_dlaas.service.job_files import ExitFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
-from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.base import TrainingRecord
 
 LOST_AFTER = 3.0
 """Seconds that a learner may be gone without an exit.json before it counts as lost: longer than a shared file system
@@ -43,72 +55,6 @@ store is unreachable, short trainings would otherwise accumulate as processes wi
 
 RUNNING_PHASES = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
 """The phases that the v3 API reports as `running`; in earlier ones a training is `pending`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Reserve *gpus* for a training and start its learner."""
-
-    training_id: str
-    gpus: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Start the learner of a training that has its slots already. A learner that runs after all is not disturbed."""
-
-    training_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordProgress:
-    """Record the state and the phase that a training reached at *since*."""
-
-    training_id: str
-    state: TrainingState
-    phase: Phase | None
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ReportStalls:
-    """Inform clients that wait for changes: the watchdog of a training has found something new."""
-
-    training_id: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Request the learner to stop."""
-
-    training_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class KillLeftovers:
-    """Kill the processes that a lost learner has left running, before its slots are given to other trainings."""
-
-    training_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Record the outcome of a training."""
-
-    training_id: str
-    outcome: TrainingOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class Abandon:
-    """Record the outcome of a training whose job no learner claimed; has no effect if a learner claims it meanwhile."""
-
-    training_id: str
-    outcome: TrainingOutcome
-
-
-Action: TypeAlias = Start | Restart | RecordProgress | ReportStalls | Stop | KillLeftovers | Finish | Abandon
 
 
 def decide(
@@ -145,7 +91,7 @@ def decide(
         )
         storing += is_storing
         # `Abandon` does not count as an end: it may find a learner at work.
-        has_ended = not memory.release_failed and any(isinstance(action, Finish) for action in actions)
+        has_ended = not memory.release_failed and any(isinstance(action, Finish | Recover) for action in actions)
         if not has_ended and not (is_storing and storing <= MAX_STORING):
             held.update(training.gpus)
             free = free.without(given_amounts(training, supply.capacity))
@@ -163,9 +109,17 @@ def _starts_storing(action: Action) -> bool:
 def _decide_queue(
     trainings: Sequence[TrainingRecord], free_slots: list[str], free: Capacity, supply: Supply, now: datetime
 ) -> Iterator[Action]:
-    """Start trainings strictly in the order of submission: small ones do not overtake a large one, so none starves."""
+    """
+    Start trainings strictly in the order of submission: small ones do not overtake a large one, so none starves.
+
+    One that waits for its next attempt is among them, at its old place. Others pass one that is to begin with the
+    checkpoint of a training that has not ended.
+    """
+    unfinished = {training.id for training in trainings}
     for training in trainings:
         if training.started_at is not None or training.cancel_requested or training.unreadable_columns is not None:
+            continue
+        if training.definition.get("resume_from") in unfinished:
             continue
         if training.slots > len(supply.slots):
             reason = (
@@ -191,6 +145,10 @@ def _decide_started(
 ) -> Iterator[Action]:
     """Yield the actions for a training that has its slots."""
     if observation.exit_file is not None:
+        if (recovery := recovery_after_exit(training, observation.exit_file, observation.resumed_from)) is not None:
+            ended_at = observation.exit_file.finished_at
+            yield Recover(training.id, recovery, stalled_seconds=_stalled_seconds(observation, ended_at))
+            return
         for action in _finish_from_exit(training, observation.exit_file, observation.phase_file):
             yield _with_stalls(action, observation)
         return
@@ -208,6 +166,8 @@ def _decide_started(
         )
         if observation.has_spec and not was_claimed:
             yield from _restart_or_abandon(training, observation, memory, now)
+        elif (recovery := recovery_after_loss(training, observation, now)) is not None:
+            yield Recover(training.id, recovery, is_lost=True, stalled_seconds=_stalled_seconds(observation, now))
         else:
             yield KillLeftovers(training.id)
             yield Finish(training.id, lost_outcome(training, observation, now))
@@ -218,7 +178,10 @@ def _decide_started(
 def _decide_progress(training: TrainingRecord, phase_file: PhaseFile | None) -> Iterator[Action]:
     if phase_file is None or phase_file.phase is training.phase:
         return
-    state = TrainingState.RUNNING if phase_file.phase in RUNNING_PHASES else TrainingState.PENDING
+    is_running = phase_file.phase in RUNNING_PHASES
+    if training.attempt > 1 and training.state is TrainingState.RUNNING:
+        is_running = True  # a later attempt prepares its runtime again; `pending` never follows `running`
+    state = TrainingState.RUNNING if is_running else TrainingState.PENDING
     if state is training.state or training.state.can_transition_to(state):
         yield RecordProgress(training.id, state, phase_file.phase, phase_file.since)
 
@@ -235,10 +198,14 @@ def _finish_from_exit(training: TrainingRecord, exit_file: ExitFile, phase_file:
 
 def _with_stalls(action: Action, observation: Observation) -> Action:
     """Add to an outcome for how long the command did no work."""
-    if not isinstance(action, Finish) or observation.stalls is None:
+    if not isinstance(action, Finish):
         return action
-    seconds = observation.stalls.seconds(action.outcome.finished_at)
+    seconds = _stalled_seconds(observation, action.outcome.finished_at)
     return replace(action, outcome=replace(action.outcome, stalled_seconds=seconds))
+
+
+def _stalled_seconds(observation: Observation, ended_at: datetime) -> float:
+    return 0.0 if observation.stalls is None else observation.stalls.seconds(ended_at)
 
 
 def _restart_or_abandon(

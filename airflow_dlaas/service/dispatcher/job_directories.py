@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.execution import DEFAULT_GRACE
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
+from airflow_dlaas.service.job_attempts import needs_preparation, put_away_earlier_attempt
 from airflow_dlaas.service.job_files import ExitFile, JobDirectory
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
@@ -44,6 +46,10 @@ class JobDirectories:
     """The object stores that learners may call."""
     capacity: Capacity = UNLIMITED
     """CPUs and memory of all jobs together."""
+    checkpoints_kept: int = 2
+    """Complete checkpoints that are kept in the results container; 0: none is stored during the run."""
+    grace_limit: float = 600.0
+    """Seconds between SIGTERM and SIGKILL, at most: the limit may be lower than when the training was submitted."""
     cgroups: str = "auto"
     """Where learners make control groups; see `airflow_dlaas.service.process.cgroup_discovery`."""
 
@@ -51,24 +57,36 @@ class JobDirectories:
         """Return the job directory of a training, whether it exists or not."""
         return JobDirectory(self.jobs_dir / training_id)
 
-    def prepare_job(self, training: TrainingRecord, definition: TrainingDefinition) -> JobDirectory:
+    def prepare_job(
+        self, training: TrainingRecord, definition: TrainingDefinition, *, is_first_start: bool = False
+    ) -> JobDirectory:
         """
         Create the job directory of a training with reserved slots; safe to repeat.
 
         A job that a learner has claimed stays as it is: that learner has read and removed the secrets, and would not
-        remove them a second time.
+        remove them a second time. Files of an earlier attempt are put away before.
 
+        :param is_first_start: whether no learner of the present attempt can have been started yet.
         :raises DlaasError: the catalogue no longer has the runtime.
         :raises OSError: the directory cannot be written.
         """
-        job = self.job_directory(training.id)
+        job, attempt = self.job_directory(training.id), training.attempt
+        if (is_first_start and attempt > 1) or needs_preparation(job, attempt):
+            put_away_earlier_attempt(job, attempt)
         if not job.is_claimed:
             job.create(self.build_spec(training, definition), definition)
         return job
 
-    def abandon_unclaimed(self, training_id: str, outcome: TrainingOutcome) -> bool:
-        """End the job of a training with *outcome*, unless a learner has claimed it; see `JobDirectory.abandon`."""
-        return self.job_directory(training_id).abandon(_exit_file(outcome))
+    def abandon_unclaimed(self, training: TrainingRecord, outcome: TrainingOutcome) -> bool:
+        """
+        End the job of a training with *outcome*, unless a learner of the present attempt has claimed it.
+
+        See `JobDirectory.abandon`. No learner can claim a job that is not prepared for the present attempt.
+        """
+        job = self.job_directory(training.id)
+        if needs_preparation(job, training.attempt):
+            return True
+        return job.abandon(_exit_file(outcome, training.attempt))
 
     def build_spec(self, training: TrainingRecord, definition: TrainingDefinition) -> JobSpec:
         """
@@ -76,9 +94,15 @@ class JobDirectories:
 
         :raises DlaasError: the catalogue no longer has the runtime.
         """
+        execution = definition.model_definition.execution
+        grace = DEFAULT_GRACE if execution.grace is None else execution.grace
         return JobSpec(
             training_id=training.id,
-            command=definition.model_definition.execution.command,
+            attempt=training.attempt,
+            checkpoint_sources=training.checkpoint_sources,
+            checkpoints_kept=self.checkpoints_kept,
+            grace=min(grace, self.grace_limit),
+            command=execution.command,
             runtime=self.runtime_spec(training.runtime),
             code=self.code_path(training.code),
             environments=self.environments_dir,
@@ -97,7 +121,7 @@ class JobDirectories:
         )
 
 
-def _exit_file(outcome: TrainingOutcome) -> ExitFile:
+def _exit_file(outcome: TrainingOutcome, attempt: int) -> ExitFile:
     error = outcome.error
     return ExitFile(
         state=outcome.state,
@@ -105,4 +129,5 @@ def _exit_file(outcome: TrainingOutcome) -> ExitFile:
         code=error.code if error else None,
         reason=error.message if error else None,
         finished_at=outcome.finished_at,
+        attempt=attempt,
     )

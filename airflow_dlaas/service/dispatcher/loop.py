@@ -10,33 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from airflow_dlaas._util.retry import RetryPolicy
-from airflow_dlaas.contract.error import ErrorItem
-from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.dispatcher.decide import (
-    Abandon,
-    Action,
-    Finish,
-    KillLeftovers,
-    RecordProgress,
-    ReportStalls,
-    Restart,
-    Start,
-    Stop,
-    decide,
-)
+from airflow_dlaas.service.dispatcher.actions import Action, Finish, RecordProgress, Recover
+from airflow_dlaas.service.dispatcher.decide import decide
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.lease import DispatcherLease, uptime
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, update_memory
 from airflow_dlaas.service.dispatcher.observe import observe_trainings
+from airflow_dlaas.service.dispatcher.perform import ActionPerformer
 from airflow_dlaas.service.dispatcher.supply import Supply
 from airflow_dlaas.service.runners.base import Runner
-from airflow_dlaas.service.store.base import DecryptionError, Store, TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.base import Store, TrainingRecord
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +69,7 @@ class Dispatcher:
         self._lease = DispatcherLease(store, lease_holder, clock, monotonic_clock)
         self._clock = clock
         self._monotonic_clock = monotonic_clock
-        self._memories: dict[str, DispatcherMemory] = {}
+        self._performer = ActionPerformer(store, runner, job_directories, clock, monotonic_clock)
         self._failures: dict[tuple[str, type[Action]], int] = {}
         """Consecutive failures of an action, by training and kind of action."""
         self._has_failed_action = False
@@ -128,9 +115,9 @@ class Dispatcher:
         trainings = self._load_unfinished(monotonic_now)
         started = [training for training in trainings if training.started_at is not None]
         observations = observe_trainings(started, self._job_directories.job_directory, self._runner)
-        self._memories = {
+        memories = self._performer.memories = {
             entry.id: update_memory(
-                entry, observations[entry.id], self._memories.get(entry.id, DispatcherMemory()), monotonic_now
+                entry, observations[entry.id], self._performer.memories.get(entry.id, DispatcherMemory()), monotonic_now
             )
             for entry in started
         }
@@ -138,9 +125,7 @@ class Dispatcher:
         self._failures = {key: number for key, number in self._failures.items() if key[0] in trainings_by_id}
         has_work = bool(observations)
         supply = Supply(self._slots, self._job_directories.capacity, self._store.maintenance.get())
-        for action in decide(
-            trainings, observations, self._memories, supply=supply, now=now, monotonic_now=monotonic_now
-        ):
+        for action in decide(trainings, observations, memories, supply=supply, now=now, monotonic_now=monotonic_now):
             has_work = True
             if not self._lease.renew():
                 log.warning("The lease ran out during a round; its remaining actions are skipped")
@@ -194,15 +179,13 @@ class Dispatcher:
         """Perform one action. If it fails, it is retried in the next round; other trainings are not affected."""
         failures_key = (training.id, type(action))
         try:
-            self._dispatch(action, training)
+            self._performer.perform(action, training)
         except Exception as error:
             self._has_failed_action = True
             failures = self._failures.get(failures_key, 0) + 1
             self._failures[failures_key] = failures
-            if isinstance(action, Finish | RecordProgress):
-                self._memories[training.id] = replace(
-                    self._memories.get(training.id, DispatcherMemory()), release_failed=True
-                )
+            if isinstance(action, Finish | RecordProgress | Recover):
+                self._performer.remember_failed_release(training)
             log.warning(
                 "Training %s: %s failed (%s); retrying in %.0f s (attempt %d)",
                 training.id,
@@ -214,75 +197,6 @@ class Dispatcher:
             )
         else:
             self._failures.pop(failures_key, None)
-
-    def _dispatch(self, action: Action, training: TrainingRecord) -> None:
-        match action:
-            case Start(id_, gpus):
-                now = self._clock()
-                if self._store.reserve_gpus(id_, gpus, now):
-                    self._start_learner(replace(training, gpus=tuple(gpus), started_at=now))
-            case Restart():
-                self._start_learner(training)
-            case RecordProgress(id_, state, phase, since):
-                self._store.record_progress(id_, state, phase, since)
-            case ReportStalls(id_, version):
-                self._store.mark_changed(id_, self._clock())
-                self._memories[id_] = replace(self._memories[id_], stalls_version=version)
-            case Stop(id_):
-                self._memories[id_] = replace(self._memories[id_], last_stop_at=self._monotonic_clock())
-                if training.handle is not None:
-                    self._runner.stop([training.handle], {training.handle: self._job_directories.job_directory(id_)})
-            case KillLeftovers(id_):
-                self._runner.kill_leftovers(self._job_directories.job_directory(id_))
-            case Finish(id_, outcome):
-                self._finish(id_, outcome)
-            case Abandon(id_, outcome):
-                self._abandon(id_, outcome)
-
-    def _start_learner(self, training: TrainingRecord) -> None:
-        """
-        Start the learner of a training that has its slots. If that fails, end the training with an error of the
-        service.
-        """
-        try:
-            definition = self._store.get_definition_with_secrets(training.id)
-        except (DecryptionError, NotFound) as error:
-            self._abandon_failed_start(training.id, error)
-            return
-        try:
-            job = self._job_directories.prepare_job(training, definition)
-            handle = self._runner.start(job)
-        except (DlaasError, OSError, ValueError) as error:
-            self._abandon_failed_start(training.id, error)
-            return
-        # Counted before the store is called: a database that rejects handles must not cause learners without limit.
-        memory = self._memories.get(training.id, DispatcherMemory())
-        self._memories[training.id] = replace(memory, starts=memory.starts + 1, last_started_at=self._monotonic_clock())
-        self._store.set_handle(training.id, handle)
-        log.info("Training %s started on %s", training.id, ", ".join(training.gpus) or "no GPU")
-
-    def _abandon_failed_start(self, training_id: str, error: Exception) -> None:
-        log.error("Training %s could not be started, and ends in state error: %s", training_id, error, exc_info=error)
-        problem = ErrorItem(code="S101", message=f"The training could not be started: {error}")
-        self._abandon(training_id, TrainingOutcome(state=TrainingState.ERROR, finished_at=self._clock(), error=problem))
-
-    def _abandon(self, training_id: str, outcome: TrainingOutcome) -> None:
-        """
-        End a training whose job no learner has claimed.
-
-        The job is claimed first, so that no learner claims it later: its slots then belong to another training.
-        """
-        if self._job_directories.abandon_unclaimed(training_id, outcome):
-            self._finish(training_id, outcome)
-        else:
-            log.info("Training %s is not abandoned: a learner has claimed its job", training_id)
-
-    def _finish(self, training_id: str, outcome: TrainingOutcome) -> None:
-        # The secrets first: once the outcome is recorded, the dispatcher does not look at this training again.
-        self._job_directories.job_directory(training_id).erase_secrets()
-        self._store.finish(training_id, outcome)
-        code = f" ({outcome.error.code})" if outcome.error is not None else ""
-        log.info("Training %s ended: %s%s", training_id, outcome.state, code)
 
 
 def _describe_cause(error: Exception) -> str:

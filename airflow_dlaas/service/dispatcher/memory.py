@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from airflow_dlaas.contract.attempts import ResumedFrom
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.stall_report import StallsFile
@@ -35,6 +36,8 @@ class Observation:
     """The outcome that the learner left for the case that it is lost; read only if it is gone without an exit.json."""
     stalls: StallsFile | None = None
     """The times in which its watchdog found no work."""
+    resumed_from: ResumedFrom | None = None
+    """The checkpoint that the attempt began with; read only if the attempt may have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,10 @@ class DispatcherMemory:
     Times are seconds of a monotonic clock, so that a corrected date delays nothing.
     """
 
+    attempt: int = 1
+    """The attempt that all the rest is about."""
     starts: int = 0
-    """Learners started for the training, as far as is known."""
+    """Learners started for the attempt, as far as is known."""
     last_started_at: float | None = None
     last_stop_at: float | None = None
     gone_since: float | None = None
@@ -62,8 +67,11 @@ def update_memory(
     """
     Add what only the sequence of rounds shows: since when a learner is gone, and that it was started.
 
-    A start by an earlier dispatcher counts from now: only the date could show how long ago it was.
+    A start by an earlier dispatcher counts from now: only the date could show how long ago it was. A memory of an
+    earlier attempt counts as none.
     """
+    if memory.attempt != training.attempt:
+        memory = DispatcherMemory(attempt=training.attempt)
     was_started_earlier = training.handle is not None and memory.last_started_at is None
     gone_since = monotonic_now if memory.gone_since is None else memory.gone_since
     return replace(

@@ -13,8 +13,10 @@ from pydantic import BaseModel, ValidationError
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.service.dispatcher.memory import Observation
+from airflow_dlaas.service.job_attempts import needs_preparation
 from airflow_dlaas.service.job_files import (
     READ_ERRORS,
+    CheckpointsFile,
     ExitFile,
     ExitIfLostFile,
     JobDirectory,
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 _log_once = LoggedOnce(log)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+FileT = TypeVar("FileT", PhaseFile, ExitFile, ExitIfLostFile)
 
 
 def observe_trainings(
@@ -40,9 +43,11 @@ def observe_trainings(
     Return what is observed of each of *trainings*, by id.
 
     Job directories are read first. Learners without an exit.json are polled afterwards, in one call of *runner*.
+
+    Files of an earlier attempt count as missing: its learner can neither end nor advance the present one.
     """
     jobs = {entry.id: job_directory(entry.id) for entry in trainings}
-    exits = {id_: _read_exit_file(job) for id_, job in jobs.items()}
+    exits = {entry.id: _read_exit_file(jobs[entry.id], entry.attempt) for entry in trainings}
     polled_jobs = {
         entry.handle: jobs[entry.id]
         for entry in trainings
@@ -52,6 +57,7 @@ def observe_trainings(
     return {
         entry.id: _observe_job(
             jobs[entry.id],
+            entry.attempt,
             exits[entry.id],
             liveness.get(entry.handle, Liveness.UNKNOWN) if entry.handle in polled_jobs else None,
         )
@@ -59,32 +65,45 @@ def observe_trainings(
     }
 
 
-def _observe_job(job: JobDirectory, exit_file: ExitFile | str | None, liveness: Liveness | None) -> Observation:
-    is_claimed, is_from_earlier_boot, exit_if_lost = job.is_claimed, False, None
+def _observe_job(
+    job: JobDirectory, attempt: int, exit_file: ExitFile | str | None, liveness: Liveness | None
+) -> Observation:
+    is_prepared = not needs_preparation(job, attempt)
+    is_claimed, is_from_earlier_boot, exit_if_lost = is_prepared and job.is_claimed, False, None
     if liveness is Liveness.GONE:
         # The learner may have ended between the first read of its directory and the poll of its process.
-        exit_file = _read_exit_file(job)
+        exit_file = _read_exit_file(job, attempt)
         is_from_earlier_boot = exit_file is None and _is_from_other_boot(job)
         if not isinstance(exit_file, ExitFile):
-            exit_if_lost = _read_or_none(job.exit_if_lost, ExitIfLostFile)
+            exit_if_lost = _of_attempt(_read_or_none(job.exit_if_lost, ExitIfLostFile), attempt)
+    may_have_ended = exit_file is not None or liveness is Liveness.GONE
+    checkpoints = _read_or_none(job.checkpoints, CheckpointsFile) if may_have_ended else None
     return Observation(
         exit_file=exit_file if isinstance(exit_file, ExitFile) else None,
-        phase_file=_read_or_none(job.phase, PhaseFile),
+        phase_file=_of_attempt(_read_or_none(job.phase, PhaseFile), attempt),
         liveness=liveness,
         is_claimed=is_claimed,
-        has_spec=os.path.lexists(job.spec),  # `exists` follows links, and counts a loop of links as nothing
+        # `exists` follows links, and counts a loop of links as nothing
+        has_spec=is_prepared and os.path.lexists(job.spec),
         is_from_earlier_boot=is_from_earlier_boot,
         exit_read_error=exit_file if isinstance(exit_file, str) else None,
         exit_if_lost=exit_if_lost,
-        stalls=_read_or_none(job.stalls, StallsFile),
+        stalls=_read_or_none(job.stalls, StallsFile) if is_prepared else None,
+        resumed_from=checkpoints.resumed_from if checkpoints is not None else None,
     )
 
 
-def _read_exit_file(job: JobDirectory) -> ExitFile | str | None:
-    """Read exit.json; return the reason as text if it exists and cannot be read."""
+def _of_attempt(file: FileT | None, attempt: int) -> FileT | None:
+    return file if file is not None and file.attempt == attempt else None
+
+
+def _read_exit_file(job: JobDirectory, attempt: int) -> ExitFile | str | None:
+    """Read exit.json of *attempt*; return the reason as text if it exists and cannot be read."""
     try:
-        return read_job_file(job.exit, ExitFile)
+        return _of_attempt(read_job_file(job.exit, ExitFile), attempt)
     except READ_ERRORS as error:
+        if needs_preparation(job, attempt):
+            return None
         why = _describe_error(error)
         _log_once.warning(job.exit, "%s cannot be read (%s); it is ignored until the learner has ended", job.exit, why)
         return why

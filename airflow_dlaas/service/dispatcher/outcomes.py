@@ -14,7 +14,7 @@ from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 LOST_MESSAGE = (
     "The learner was lost: its process ended without writing exit.json, as after a kill or when the memory runs out"
 )
-REBOOTED_MESSAGE = "The machine was restarted while the training ran; submit it again"
+REBOOTED_MESSAGE = "The machine was restarted while the training ran"
 
 
 def outcome_from_exit(exit_file: ExitFile) -> TrainingOutcome:
@@ -43,16 +43,24 @@ def lost_outcome(training: TrainingRecord, observation: Observation, now: dateti
     if training.cancel_requested:
         outcome = canceled_outcome(now)
     elif observation.exit_read_error is not None:
-        reason = f"The learner has ended, and its exit.json cannot be read: {observation.exit_read_error}"
-        outcome = error_outcome("S100", reason, now)
+        outcome = error_outcome("S100", loss_reason(observation), now)
     else:
-        reason = REBOOTED_MESSAGE if observation.is_from_earlier_boot else LOST_MESSAGE
+        reason = loss_reason(observation)
+        if observation.is_from_earlier_boot:
+            reason += "; submit it again"
         outcome = (
             error_outcome("S100", reason, now) if exit_if_lost is None else _outcome_if_lost(exit_if_lost, reason, now)
         )
     if exit_if_lost is not None:
         outcome = replace(outcome, exit_code=exit_if_lost.exit_code, isolation=exit_if_lost.isolation)
     return outcome
+
+
+def loss_reason(observation: Observation) -> str:
+    """Return why the learner of *observation* counts as lost."""
+    if observation.exit_read_error is not None:
+        return f"The learner has ended, and its exit.json cannot be read: {observation.exit_read_error}"
+    return REBOOTED_MESSAGE if observation.is_from_earlier_boot else LOST_MESSAGE
 
 
 def canceled_outcome(now: datetime) -> TrainingOutcome:

@@ -76,14 +76,15 @@ class TrainingRecord:
     modified_at: datetime
     phase: Phase | None = None
     running_at: datetime | None = None
+    """When its first attempt was observed to run."""
     finished_at: datetime | None = None
     gpus: tuple[str, ...] = ()
     """Names of its reserved GPU slots, which stay recorded. It holds them from its start until its command has ended
-    and its results are being stored (phase `storing`)."""
+    and its results are being stored (phase `storing`). None between two attempts."""
     handle: str | None = None
-    """The runner's name for the job; None until it is started."""
+    """The runner's name for the job of its attempt; None until that is started."""
     started_at: datetime | None = None
-    """When its slots were reserved; its state may still be `pending`."""
+    """When the slots of its attempt were reserved; its state may still be `pending`. None between two attempts."""
     cancel_requested: bool = False
     exit_code: int | None = None
     error: ErrorItem | None = None
@@ -137,9 +138,9 @@ class TrainingCounts:
     errors_by_code: Mapping[str, int]
     """Trainings in state `error`, by their error code."""
     queued: int
-    """Trainings that are not started yet."""
+    """Trainings that wait for GPU slots, those between two attempts included."""
     oldest_queued_at: datetime | None
-    """When the training that has waited longest was submitted."""
+    """Since when the training that has waited longest waits: since its submission or the end of its last attempt."""
     slots_held: int
     """GPU slots that trainings hold."""
     lease_expiry: Mapping[str, datetime]
@@ -247,19 +248,23 @@ class Store(Protocol):
         """Count the trainings of all owners, without reading records."""
 
     def list_queue(self) -> Sequence[str]:
-        """Return the ids of all trainings of any owner that are not started yet, in the order of submission."""
+        """
+        Return the ids of all trainings of any owner that wait for GPU slots, in the order of submission.
+
+        One between two attempts has its old place.
+        """
 
     def get_queue_position(self, training_id: str) -> int | None:
         """
-        Return the number of queued trainings of any owner before this one; None if it has been started or has ended.
+        Return the number of queued trainings of any owner before this one; None if it does not wait for slots.
         """
 
     def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
         """
         Request the cancellation of a training; return its record.
 
-        A training that is not started becomes `canceled` immediately. The dispatcher stops a started one. A finished
-        one stays as it is.
+        A training that is not started, or waits for its next attempt, becomes `canceled` immediately. The dispatcher
+        stops a started one. A finished one stays as it is.
         """
 
     def acknowledge(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
@@ -287,8 +292,8 @@ class Store(Protocol):
 
     def list_usage(self, owner: str | None, since: datetime, until: datetime) -> Sequence[UsageRecord]:
         """
-        Return the trainings of *owner* (None: of all users) that held GPU slots between *since* and *until*, in the
-        order of their start, also deleted ones. A row that cannot be read is left out.
+        Return the attempts of trainings of *owner* (None: of all users) that held GPU slots between *since* and
+        *until*, in the order of their start, also of deleted ones. A row that cannot be read is left out.
         """
 
     # -- trainings, for the dispatcher ----------------------------------------
@@ -311,9 +316,11 @@ class Store(Protocol):
         :raises DecryptionError: it can no longer be read; the training cannot be started.
         """
 
-    def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
+    # With *attempt*, the following methods change nothing if the training is at another attempt.
+
+    def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime, *, attempt: int | None = None) -> bool:
         """
-        Reserve *gpus* for a training that is to be started; return whether this succeeded.
+        Reserve *gpus* for an attempt of a training that is to be started; return whether this succeeded.
 
         It changes nothing and returns False if the training has ended, was started or is to be canceled, if the service
         is drained or one of *gpus* is cordoned, or if another training holds one of *gpus* (it was started, has not
@@ -321,16 +328,38 @@ class Store(Protocol):
         succeeds.
         """
 
-    def set_handle(self, training_id: str, handle: str) -> None:
+    def set_handle(self, training_id: str, handle: str, *, attempt: int | None = None) -> None:
         """Record the runner's handle of a training."""
 
-    def record_progress(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
+    def record_progress(
+        self,
+        training_id: str,
+        state: TrainingState,
+        phase: Phase | None,
+        now: datetime,
+        *,
+        attempt: int | None = None,
+    ) -> None:
         """Record state and phase of a training; raise `ValueError` for a change that `TRANSITIONS` does not allow."""
+
+    def begin_next_attempt(
+        self, training_id: str, ended: AttemptReport, now: datetime, *, stalled_seconds: float = 0.0
+    ) -> bool:
+        """
+        Let a further attempt follow the present one, which has *ended*; return whether this succeeded.
+
+        The training keeps its state and its secrets, holds no slots, and waits for some at its place in the queue, in
+        the phase `recovering`. Its row of usage ends as an error, with *stalled_seconds* in which the command did no
+        work.
+
+        It changes nothing and returns False if the training has ended, is to be canceled, or is not started, or if
+        *ended* is not its present attempt.
+        """
 
     def mark_changed(self, training_id: str, now: datetime) -> None:
         """Make a training a change for `list_changes`: files of its job directory show something new."""
 
-    def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
+    def finish(self, training_id: str, outcome: TrainingOutcome, *, attempt: int | None = None) -> None:
         """
         Record the outcome of a training and erase its secrets, in one transaction.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy import Connection, Text, case, cast, func, select
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import TrainingCounts
@@ -67,7 +67,9 @@ def _error_code(text: Any) -> str | None:
 
 
 def _oldest_queued_at(connection: Connection) -> datetime | None:
+    # Nothing but a note changes a training between two attempts: it was modified when it began to wait.
+    since = case((trainings.c.attempt > 1, trainings.c.modified_at), else_=trainings.c.submitted_at)
     try:
-        return connection.execute(select(func.min(trainings.c.submitted_at)).where(IS_QUEUED)).scalar()
+        return connection.execute(select(func.min(since)).where(IS_QUEUED)).scalar()
     except ROW_READ_ERRORS:
         return None

@@ -83,8 +83,8 @@ def training_to_row(record: TrainingRecord) -> dict[str, Any]:
     values["phase"] = str(record.phase) if record.phase else None
     values["gpus"] = list(record.gpus)
     values |= annotations_to_row(record.note, record.tags)
-    values["ended_attempts"] = _models_to_json(record.ended_attempts)
-    values["checkpoint_sources"] = _models_to_json(record.checkpoint_sources)
+    values["ended_attempts"] = models_to_json(record.ended_attempts)
+    values["checkpoint_sources"] = models_to_json(record.checkpoint_sources)
     values["definition"] = dict(record.definition)
     values["error"] = record.error.model_dump(mode="json") if record.error else None
     return values
@@ -110,7 +110,8 @@ def _parse_tags(raw: Any) -> tuple[str, ...]:
     return Annotations(tags=tuple(raw[1:-1].split(","))).tags
 
 
-def _models_to_json(models: Iterable[BaseModel]) -> list[Any] | None:
+def models_to_json(models: Iterable[BaseModel]) -> list[Any] | None:
+    """Return the value of a JSON column with *models*; None, which is NULL, if there are none."""
     return [one.model_dump(mode="json", exclude_none=True) for one in models] or None
 
 

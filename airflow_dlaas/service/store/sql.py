@@ -9,16 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from airflow_dlaas.contract.annotations import Annotations
+from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import Conflict, NotFound
-from airflow_dlaas.service.store import experiment_queries, rows, training_queries, usage_queries
+from airflow_dlaas.service.store import (
+    attempt_queries,
+    client_changes,
+    experiment_queries,
+    queue_queries,
+    rows,
+    training_queries,
+    usage_queries,
+)
 from airflow_dlaas.service.store.base import (
     MAX_LEASE,
     DecryptionError,
@@ -30,13 +38,11 @@ from airflow_dlaas.service.store.base import (
 )
 from airflow_dlaas.service.store.counts import count_trainings
 from airflow_dlaas.service.store.database import Database
-from airflow_dlaas.service.store.maintenance_table import SqlMaintenance, is_start_forbidden
-from airflow_dlaas.service.store.row_reader import get_lease, list_held_slots
+from airflow_dlaas.service.store.maintenance_table import SqlMaintenance
+from airflow_dlaas.service.store.row_reader import get_lease
 from airflow_dlaas.service.store.secret_encryption import SecretCipher
 from airflow_dlaas.service.store.secret_rotation import reencrypt_secrets
 from airflow_dlaas.service.store.tables import (
-    FINAL_STATES,
-    IS_QUEUED,
     IS_UNFINISHED,
     counter,
     experiments,
@@ -45,11 +51,6 @@ from airflow_dlaas.service.store.tables import (
     versions,
 )
 from airflow_dlaas.service.store.usage_record import UsageRecord
-
-MAX_IDS_PER_QUERY = 1000
-"""Ids in one query: databases limit the number of parameters of a statement."""
-
-STATES_BY_NAME = {str(state): state for state in TrainingState}
 
 
 class SqlStore:
@@ -194,25 +195,16 @@ class SqlStore:
             return training_queries.select_trainings(connection, query.order_by(trainings.c.seq.desc()).limit(limit))
 
     def list_changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
-        query = select(*rows.TRAINING_COLUMNS).where(trainings.c.owner == owner, trainings.c.revision > after)
         with self._read_transaction() as connection:
-            found = training_queries.select_trainings(connection, query.order_by(trainings.c.revision).limit(limit))
-            highest = connection.execute(select(counter.c.revision)).scalar_one()
-        # A damaged revision has no place in the order: each call would return the training again.
-        return [record for record in found if after < record.revision <= highest]
+            return training_queries.list_changes(connection, owner, after, limit)
 
     def current_revision(self) -> int:
         with self._read_transaction() as connection:
             return int(connection.execute(select(counter.c.revision)).scalar_one())
 
     def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
-        wanted, found = list(ids), dict[str, TrainingState | None]()
-        query = select(trainings.c.id, trainings.c.state)
         with self._read_transaction() as connection:
-            for start in range(0, len(wanted), MAX_IDS_PER_QUERY):
-                some = trainings.c.id.in_(wanted[start : start + MAX_IDS_PER_QUERY])
-                found.update((row.id, STATES_BY_NAME.get(row.state)) for row in connection.execute(query.where(some)))
-        return found
+            return queue_queries.get_states(connection, ids)
 
     def count_trainings(self) -> TrainingCounts:
         with self._read_transaction() as connection:
@@ -220,55 +212,26 @@ class SqlStore:
 
     def list_queue(self) -> Sequence[str]:
         with self._read_transaction() as connection:
-            return connection.execute(select(trainings.c.id).where(IS_QUEUED).order_by(trainings.c.seq)).scalars().all()
+            return queue_queries.list_queue(connection)
 
     def get_queue_position(self, training_id: str) -> int | None:
-        mine = trainings.alias("mine")
-        before = select(func.count()).select_from(trainings).where(IS_QUEUED, trainings.c.seq < mine.c.seq)
-        query = select(before.correlate(mine).scalar_subquery()).where(
-            mine.c.id == training_id, mine.c.state.not_in(FINAL_STATES), mine.c.started_at.is_(None)
-        )
         with self._read_transaction() as connection:
-            return connection.execute(query).scalar()
+            return queue_queries.get_position(connection, training_id)
 
     def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
         with self._write_transaction() as connection:
-            record = training_queries.get_training(connection, training_id, owner)
-            if record.state.is_final or record.cancel_requested:
-                return record
-            if record.started_at is None:
-                training_queries.finish_training(
-                    connection, record, TrainingOutcome(TrainingState.CANCELED, now), cancel_requested=True
-                )
-            else:
-                training_queries.update_training(connection, training_id, modified_at=now, cancel_requested=True)
-            record = training_queries.get_training(connection, training_id)
+            record = client_changes.request_cancel(connection, owner, training_id, now)
         if record.state.is_final:
             self._database.truncate_wal()
         return record
 
     def acknowledge(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
         with self._write_transaction() as connection:
-            record = training_queries.get_training(connection, training_id, owner)
-            if record.state is not TrainingState.COMPLETED:
-                raise Conflict(
-                    f"Training {training_id} is {record.state}: only the result of a completed training can be "
-                    "acknowledged"
-                )
-            if record.acknowledged_at is not None:
-                return record
-            # Without a new revision: nothing has changed that a client waits for.
-            connection.execute(update(trainings).where(trainings.c.id == training_id).values(acknowledged_at=now))
-            return training_queries.get_training(connection, training_id)
+            return client_changes.acknowledge(connection, owner, training_id, now)
 
     def set_annotations(self, owner: str, training_id: str, annotations: Annotations, now: datetime) -> TrainingRecord:
         with self._write_transaction() as connection:
-            record = training_queries.get_training(connection, training_id, owner)
-            if record.unreadable_columns is None and (record.note, record.tags) == (annotations.note, annotations.tags):
-                return record
-            values = rows.annotations_to_row(annotations.note, annotations.tags)
-            training_queries.update_training(connection, training_id, modified_at=now, **values)
-            return training_queries.get_training(connection, training_id)
+            return client_changes.set_annotations(connection, owner, training_id, annotations, now)
 
     def delete_training(self, owner: str, training_id: str) -> None:
         with self._write_transaction() as connection:
@@ -314,15 +277,9 @@ class SqlStore:
             "again"
         )
 
-    def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
+    def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime, *, attempt: int | None = None) -> bool:
         with self._write_transaction() as connection:
-            record = training_queries.get_training(connection, training_id)
-            if record.state.is_final or record.started_at is not None or record.cancel_requested:
-                return False
-            if not set(gpus).isdisjoint(list_held_slots(connection)) or is_start_forbidden(connection, gpus):
-                return False
-            training_queries.update_training(connection, training_id, modified_at=now, gpus=list(gpus), started_at=now)
-        return True
+            return attempt_queries.reserve_gpus(connection, training_id, gpus, now, attempt)
 
     def reencrypt_secrets(self, change: Callable[[str], str]) -> int:
         """
@@ -337,32 +294,37 @@ class SqlStore:
         self._database.truncate_wal()
         return changed
 
-    def set_handle(self, training_id: str, handle: str) -> None:
+    def set_handle(self, training_id: str, handle: str, *, attempt: int | None = None) -> None:
         with self._write_transaction() as connection:
-            if training_queries.get_training(connection, training_id).handle != handle:
-                training_queries.update_training(connection, training_id, handle=handle)
+            attempt_queries.set_handle(connection, training_id, handle, attempt)
 
-    def record_progress(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
+    def record_progress(
+        self,
+        training_id: str,
+        state: TrainingState,
+        phase: Phase | None,
+        now: datetime,
+        *,
+        attempt: int | None = None,
+    ) -> None:
         with self._write_transaction() as connection:
-            record = training_queries.get_training(connection, training_id)
-            if state.is_final or not (state == record.state or record.state.can_transition_to(state)):
-                raise ValueError(f"Training {training_id} is {record.state} and cannot advance to {state}")
-            values: dict[str, Any] = {"phase": str(phase) if phase else None}
-            if state != record.state:
-                values |= {"state": str(state), "running_at": now}
-            elif phase == record.phase:
-                return
-            training_queries.update_training(connection, training_id, modified_at=now, **values)
+            attempt_queries.record_progress(connection, training_id, state, phase, now, attempt)
+
+    def begin_next_attempt(
+        self, training_id: str, ended: AttemptReport, now: datetime, *, stalled_seconds: float = 0.0
+    ) -> bool:
+        with self._write_transaction() as connection:
+            return attempt_queries.begin_next_attempt(connection, training_id, ended, now, stalled_seconds)
 
     def mark_changed(self, training_id: str, now: datetime) -> None:
         with self._write_transaction() as connection:
             training_queries.update_training(connection, training_id, modified_at=now)
 
-    def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
+    def finish(self, training_id: str, outcome: TrainingOutcome, *, attempt: int | None = None) -> None:
         if not outcome.state.is_final:
             raise ValueError(f"{outcome.state} is not a final state")
         with self._write_transaction() as connection:
             record = training_queries.get_training(connection, training_id)
-            if not record.state.is_final:
+            if not record.state.is_final and attempt_queries.is_at(record, attempt):
                 training_queries.finish_training(connection, record, outcome)
         self._database.truncate_wal()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
@@ -46,6 +47,15 @@ def find_by_key(connection: Connection, owner: str, key: str | None, request_dig
             target="Idempotency-Key",
         )
     return get_training(connection, row.id)
+
+
+def list_changes(connection: Connection, owner: str, after: int, limit: int) -> Sequence[TrainingRecord]:
+    """Return up to *limit* trainings with a revision above *after*, lowest revision first."""
+    query = select(*rows.TRAINING_COLUMNS).where(trainings.c.owner == owner, trainings.c.revision > after)
+    found = select_trainings(connection, query.order_by(trainings.c.revision).limit(limit))
+    highest = connection.execute(select(counter.c.revision)).scalar_one()
+    # A damaged revision has no place in the order: each call would return the training again.
+    return [record for record in found if after < record.revision <= highest]
 
 
 def next_revision(connection: Connection) -> int:

@@ -1,5 +1,6 @@
 """
-The table of used GPU slots: one row for each training that was started, also after the training was deleted.
+The table of used GPU slots: one row for each attempt of a training that was started, also after the training was
+deleted.
 
 A row changes in the transaction that changes its training (`training_queries.update_training`), so that the two agree.
 """
@@ -12,19 +13,20 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Double, String, case, func, insert, literal, select, update
 
-from airflow_dlaas.contract.state import Phase
+from airflow_dlaas.contract.attempts import AttemptReport
+from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.service.store.row_reader import read_rows
 from airflow_dlaas.service.store.rows import ROW_READ_ERRORS
 from airflow_dlaas.service.store.tables import UtcDateTime, trainings, usage
 from airflow_dlaas.service.store.usage_record import UsageRecord
 
-_COPIED_COLUMNS = ("owner", "slots", "submitted_at", "started_at", "state")
+_COPIED_COLUMNS = ("attempt", "owner", "slots", "submitted_at", "started_at", "state")
 _USAGE_COLUMNS = tuple(column for column in usage.c if column.name != "seq")
 
 
 def record_change(connection: Connection, training_id: str, changed: Mapping[str, Any]) -> None:
-    """Bring the row of a training up to date after the columns *changed* of its record were written."""
+    """Bring the row of a training's attempt up to date after the columns *changed* of its record were written."""
     if changed.get("started_at") is not None:
         _insert_row(connection, training_id)
     elif "state" in changed or "phase" in changed:
@@ -34,12 +36,29 @@ def record_change(connection: Connection, training_id: str, changed: Mapping[str
         if changed.get("finished_at") is not None or changed.get("phase") == str(Phase.STORING):
             values["released_at"] = func.coalesce(usage.c.released_at, _not_before_start(changed["modified_at"]))
         if values:
-            connection.execute(update(usage).where(usage.c.training_id == training_id).values(values))
+            connection.execute(update(usage).where(_is_present_attempt(training_id)).values(values))
 
 
 def record_stalled(connection: Connection, training_id: str, seconds: float) -> None:
-    """Record for how long the command of a training did no work."""
-    connection.execute(update(usage).where(usage.c.training_id == training_id).values(stalled_seconds=seconds))
+    """Record for how long the command of the training's present attempt did no work."""
+    connection.execute(update(usage).where(_is_present_attempt(training_id)).values(stalled_seconds=seconds))
+
+
+def close_attempt(
+    connection: Connection, training_id: str, ended: AttemptReport, now: datetime, stalled_seconds: float
+) -> None:
+    """Record the end of an attempt that another one follows: the training goes on, and this row ends as an error."""
+    values = {
+        "state": str(TrainingState.ERROR),
+        "error_code": ended.code,
+        "exit_code": ended.exit_code,
+        "finished_at": now,
+        "released_at": func.coalesce(usage.c.released_at, _not_before_start(now)),
+        "stalled_seconds": stalled_seconds,
+    }
+    connection.execute(
+        update(usage).where(usage.c.training_id == training_id, usage.c.attempt == ended.number).values(values)
+    )
 
 
 def list_usage(connection: Connection, owner: str | None, since: datetime, until: datetime) -> Sequence[UsageRecord]:
@@ -63,6 +82,11 @@ def _insert_row(connection: Connection, training_id: str) -> None:
     ).where(trainings.c.id == training_id)
     names = ("training_id", *_COPIED_COLUMNS, "dag_id", "task_id", "stalled_seconds")
     connection.execute(insert(usage).from_select(names, copied))
+
+
+def _is_present_attempt(training_id: str) -> ColumnElement[bool]:
+    attempt = select(trainings.c.attempt).where(trainings.c.id == training_id).scalar_subquery()
+    return (usage.c.training_id == training_id) & (usage.c.attempt == attempt)
 
 
 def _literal(value: Any) -> ColumnElement[Any]:

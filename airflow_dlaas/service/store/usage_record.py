@@ -1,4 +1,4 @@
-"""The record of a training's use of GPU slots. It outlives the record of the training."""
+"""The record of the use of GPU slots by an attempt of a training. It outlives the record of the training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class UsageRecord:
-    """A training that was started, and the time in which it held its slots."""
+    """An attempt of a training that was started, and the time in which it held its slots."""
 
     training_id: str
     owner: str
@@ -17,6 +17,7 @@ class UsageRecord:
     task_id: str | None
     slots: int
     submitted_at: datetime
+    """When the training was submitted."""
     started_at: datetime
     """When its slots were reserved."""
     released_at: datetime | None
@@ -27,3 +28,5 @@ class UsageRecord:
     error_code: str | None
     stalled_seconds: float
     """Seconds in which its watchdog found that the command did no work."""
+    attempt: int = 1
+    """Its number, from 1. One that another one followed is in state `error`, whatever becomes of the training."""

@@ -42,6 +42,7 @@ STORE_WRITES = (
     "reserve_gpus",
     "set_handle",
     "record_progress",
+    "begin_next_attempt",
     "finish",
 )
 """The methods of the store that change something."""
@@ -67,7 +68,7 @@ def _store_names(store: Any, method: str, *arguments: Any) -> Iterator[str]:
     match method, arguments:
         case "record_progress", (training_id, state, *_):
             after = state
-        case "finish", (training_id, outcome):
+        case "finish", (training_id, outcome, *_):
             after = outcome.state
         case "request_cancel", (_, training_id, _):
             after = TrainingState.CANCELED

@@ -178,5 +178,5 @@ class FlakyStore:
             return self._fail
         return getattr(self._store, name)
 
-    def _fail(self, *_arguments: object) -> None:
+    def _fail(self, *_arguments: object, **_named: object) -> None:
         raise HostError("The database failed (OperationalError)")

@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
-from airflow_dlaas.service.dispatcher.decide import (
-    LOST_AFTER,
-    MAX_STARTS,
-    MAX_STORING,
-    RESTART_INTERVAL,
-    STOP_RETRY_INTERVAL,
+from airflow_dlaas.service.dispatcher.actions import (
     Abandon,
     Action,
     Finish,
@@ -27,6 +22,13 @@ from airflow_dlaas.service.dispatcher.decide import (
     Restart,
     Start,
     Stop,
+)
+from airflow_dlaas.service.dispatcher.decide import (
+    LOST_AFTER,
+    MAX_STARTS,
+    MAX_STORING,
+    RESTART_INTERVAL,
+    STOP_RETRY_INTERVAL,
     decide,
 )
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.service.dispatcher.decide import Finish, Start
+from airflow_dlaas.service.dispatcher.actions import Finish, Start
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
 from airflow_dlaas.service.store.base import TrainingRecord
 from tests.unit.service.dispatcher.test_decide import NOW, a_training, decide_actions

@@ -36,7 +36,7 @@ class FailingStore:
     def list_unfinished(self) -> list[TrainingRecord]:
         return [a_training("training-a")]
 
-    def reserve_gpus(self, *_: object) -> bool:
+    def reserve_gpus(self, *_: object, **__: object) -> bool:
         self.failures -= 1
         if self.failures >= 0:
             raise HostError("the disk is full")
