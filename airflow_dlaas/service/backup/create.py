@@ -28,7 +28,7 @@ from airflow_dlaas.service.regular_file import open_regular_file
 
 JOB_FILES = (
     *("spec.json", "run.json", "phase.json", "usage.json", "usage.jsonl", "boards.json"),
-    *("resources.json", "stalls.json", "requirements.lock"),
+    *("resources.json", "stalls.json", "requirements.lock", "checkpoints.json"),
     *("log", "metrics.jsonl", "exit-if-lost.json", "exit.json"),
 )
 """The files of a job that pages and console show after its end. Without secrets.json, code, data and results."""
@@ -124,7 +124,8 @@ class _Writer:
 
     def _add_job(self, training_id: str) -> None:
         job = self.data_dir.jobs / training_id
-        logs = [one.relative_to(job).as_posix() for one in self._list(job / "logs")]
+        folders = (job / "logs", *job.glob("logs/attempt-*"))
+        logs = [one.relative_to(job).as_posix() for folder in folders for one in self._list(folder)]
         for name in (*JOB_FILES, *sorted(logs)):
             # In a job directory, a command without a sandbox can replace a file by anything.
             self._add_path(f"jobs/{training_id}/{name}", job / name, may_be_unreadable=True)
@@ -185,7 +186,7 @@ def _read_references(database: Path) -> tuple[list[str], list[str]]:
             "SELECT digest FROM versions WHERE digest IS NOT NULL "
             "UNION SELECT code FROM trainings WHERE finished_at IS NULL ORDER BY 1"
         ).fetchall()
-        ids = connection.execute("SELECT id FROM trainings WHERE started_at IS NOT NULL ORDER BY seq").fetchall()
+        ids = connection.execute("SELECT id FROM trainings ORDER BY seq").fetchall()  # not all have a job directory
     return [str(digest) for (digest,) in digests], [str(one) for (one,) in ids]
 
 

@@ -90,8 +90,9 @@ def decide(
             not memory.release_failed and any(_starts_storing(action) for action in actions)
         )
         storing += is_storing
-        # `Abandon` does not count as an end: it may find a learner at work.
-        has_ended = not memory.release_failed and any(isinstance(action, Finish | Recover) for action in actions)
+        # `Abandon` does not count as an end: it may find a learner at work. Nor does `Recover`: in the next round the
+        # training is in the queue, before those that were submitted later.
+        has_ended = not memory.release_failed and any(isinstance(action, Finish) for action in actions)
         if not has_ended and not (is_storing and storing <= MAX_STORING):
             held.update(training.gpus)
             free = free.without(given_amounts(training, supply.capacity))

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.dispatcher.actions import Action, Finish, RecordProgress, Recover
+from airflow_dlaas.service.dispatcher.actions import Action, Finish, RecordProgress
 from airflow_dlaas.service.dispatcher.decide import decide
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.lease import DispatcherLease, uptime
@@ -184,7 +184,7 @@ class Dispatcher:
             self._has_failed_action = True
             failures = self._failures.get(failures_key, 0) + 1
             self._failures[failures_key] = failures
-            if isinstance(action, Finish | RecordProgress | Recover):
+            if isinstance(action, Finish | RecordProgress):
                 self._performer.remember_failed_release(training)
             log.warning(
                 "Training %s: %s failed (%s); retrying in %.0f s (attempt %d)",

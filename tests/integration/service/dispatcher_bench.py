@@ -103,11 +103,12 @@ class Bench:
             monotonic_clock=self.clock.monotonic,
         )
 
-    def submit(self, id: str, slots: int = 1) -> str:
+    def submit(self, id: str, slots: int = 1, **definition: object) -> str:
+        """Submit a training; of its definition as responses show it, only the keys *definition* are there."""
         record = TrainingRecord(
             id=id,
             owner="dlaas",
-            definition={},
+            definition=definition,
             code="a" * 64,
             slots=slots,
             runtime="tensorflow-test",
@@ -123,11 +124,14 @@ class Bench:
     def training(self, id: str) -> TrainingRecord:
         return self.store.get_training("dlaas", id)
 
-    def write_phase(self, id: str, phase: Phase) -> None:
-        write_job_file(self.job_directories.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now))
+    def write_phase(self, id: str, phase: Phase, attempt: int = 1) -> None:
+        phase_file = PhaseFile(phase=phase, since=self.clock.now, attempt=attempt)
+        write_job_file(self.job_directories.job_directory(id).phase, phase_file)
 
-    def write_exit(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
-        left = ExitFile(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
+    def write_exit(
+        self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0, attempt: int = 1
+    ) -> None:
+        left = ExitFile(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now, attempt=attempt)
         write_job_file(self.job_directories.job_directory(id).exit, left)
 
     def pass_time(self, seconds: float) -> None:

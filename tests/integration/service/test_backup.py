@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidArgument, NotConfigured
 from airflow_dlaas.service import job_files
@@ -109,6 +110,29 @@ def test_restored_service_has_its_records_and_ends_what_ran(data_dir: DataDir) -
     assert [(restored.blobs / one).exists() for one in digests if len(one) == 64] == [True]
     assert (restored.jobs / "running" / "log").read_bytes() == b"epoch 1\n"
     assert sorted(one.name for one in home.parent.iterdir() if one.name.startswith(".")) == []
+
+
+def test_training_between_two_attempts_is_backed_up_with_its_job_and_is_queued_after_the_restore(
+    data_dir: DataDir,
+) -> None:
+    credentials = data_dir.read_credentials()
+    assert credentials is not None
+    store = open_store(credentials, f"sqlite:///{data_dir.database}")
+    assert store.begin_next_attempt("running", AttemptReport(number=1, code="S100"), later(3))
+    store.close()
+    logs = data_dir.jobs / "running" / "logs"
+    (logs / "attempt-1").mkdir()
+    (logs / "learner.log").rename(logs / "attempt-1" / "learner.log")
+    home = data_dir.path.with_name("restored")
+    result = restore_backup(backup(data_dir), home, None)
+    assert (result.ended, result.queued, result.unreadable) == (0, 2, 0)
+    restored = DataDir(home)
+    assert (restored.jobs / "running" / "log").read_bytes() == b"epoch 1\n"
+    assert (restored.jobs / "running" / "logs" / "attempt-1" / "learner.log").read_bytes() == b"started\n"
+    store = open_store(credentials, f"sqlite:///{restored.database}")
+    assert store.get_training("me", "running").attempt == 2
+    assert store.list_queue() == ["running", "queued"]
+    store.close()
 
 
 def test_canceled_training_is_canceled_after_the_restore(data_dir: DataDir) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service import key_rotation
@@ -157,6 +158,18 @@ def test_swift_key_is_not_rotated_while_a_training_runs(tmp_path: Path) -> None:
         rotate_keys(data_dir, url, ["token", "swift"])
     assert stored(data_dir) == before
     assert rotate_keys(data_dir, url, ["token"]).rotated == ("token",)
+
+
+def test_swift_key_is_rotated_for_a_training_between_two_attempts(tmp_path: Path) -> None:
+    data_dir, url = prepare(tmp_path, "a")
+    store = open_store(stored(data_dir), url)
+    store.reserve_gpus("a", ["virtual:0"], later(1))
+    store.begin_next_attempt("a", AttemptReport(number=1, code="S100"), later(2))
+    store.close()
+    rotate_keys(data_dir, url, ["swift"])
+    store = open_store(stored(data_dir), url)
+    assert read_password(store, "a") == stored(data_dir).swift_key
+    store.close()
 
 
 def test_rotation_without_credentials_is_refused(tmp_path: Path) -> None:

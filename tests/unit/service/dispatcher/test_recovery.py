@@ -9,7 +9,16 @@ import pytest
 
 from airflow_dlaas.contract.attempts import AttemptReport, ResumedFrom
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.service.dispatcher.actions import Abandon, Action, Finish, KillLeftovers, Recover, Restart, Start
+from airflow_dlaas.service.dispatcher.actions import (
+    Abandon,
+    Action,
+    Finish,
+    KillLeftovers,
+    RecordProgress,
+    Recover,
+    Restart,
+    Start,
+)
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER, MAX_STARTS
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.dispatcher.recovery import STOPPED_REASON
@@ -34,8 +43,9 @@ GONE_LONG = DispatcherMemory(starts=1, gone_since=MONOTONIC_NOW - LOST_AFTER)
 THREE = {"recovery": {"attempts": 3, "exit_codes": [75]}}
 RESUMED = ResumedFrom(training_id="earlier", attempt=1, number=4)
 
-FAILED = {"state": TrainingState.ERROR, "code": "C201", "reason": "The command ended with exit code 75"}
-STOPPED = {"was_stopped": True, "exit_code": 143}
+
+def failed(**more: object) -> ExitFile:
+    return an_exit(TrainingState.ERROR, code="C201", reason="The command ended with exit code 75", **more)
 
 
 def a_recoverable(**more: object) -> TrainingRecord:
@@ -59,7 +69,7 @@ ENDS = {
     "lost while storing after success": (replace(GONE, exit_if_lost=an_exit_if_lost(exit_code=0, code="S303")), True),
     "lost while storing after a code": (replace(GONE, exit_if_lost=an_exit_if_lost(exit_code=75, code="C201")), True),
     "lost during a shutdown": (
-        replace(GONE, exit_if_lost=an_exit_if_lost(TrainingState.CANCELED, **STOPPED)),
+        replace(GONE, exit_if_lost=an_exit_if_lost(TrainingState.CANCELED, was_stopped=True, exit_code=143)),
         True,
     ),
     "lost after another code": (replace(GONE, exit_if_lost=an_exit_if_lost(exit_code=3, code="C201")), False),
@@ -72,14 +82,17 @@ ENDS = {
         replace(GONE, exit_if_lost=an_exit_if_lost(exit_code=0, code="C201", was_stopped=True)),
         False,
     ),
-    "exit code to recover from": (Observation(exit_file=an_exit(**FAILED, exit_code=75)), True),
-    "another exit code": (Observation(exit_file=an_exit(**FAILED, exit_code=3)), False),
+    "exit code to recover from": (Observation(exit_file=failed(exit_code=75)), True),
+    "another exit code": (Observation(exit_file=failed(exit_code=3)), False),
     "exit code of a stopped command": (
-        Observation(exit_file=an_exit(**FAILED, exit_code=75, was_stopped=True)),
+        Observation(exit_file=failed(exit_code=75, was_stopped=True)),
         False,
     ),
-    "error of a stage": (Observation(exit_file=an_exit(**FAILED, exit_code=None)), False),
-    "machine shut down": (Observation(exit_file=an_exit(TrainingState.CANCELED, **STOPPED)), True),
+    "error of a stage": (Observation(exit_file=failed(exit_code=None)), False),
+    "machine shut down": (
+        Observation(exit_file=an_exit(TrainingState.CANCELED, was_stopped=True, exit_code=143)),
+        True,
+    ),
     "machine shut down before the command": (
         Observation(exit_file=an_exit(TrainingState.CANCELED, exit_code=None)),
         True,
@@ -174,28 +187,19 @@ def test_stalled_time_of_the_attempt_is_kept(name: str) -> None:
     assert found.stalled_seconds == 9
 
 
-def test_slots_of_the_ended_attempt_are_free_in_the_same_round() -> None:
-    actions = decide_actions(
-        a_recoverable(),
-        a_training("b", 4),
-        observations={"a": GONE},
-        memories={"a": GONE_LONG},
-    )
-    assert [type(one) for one in actions] == [Recover, Start]
-
-
-def test_slots_stay_held_while_the_recovery_cannot_be_recorded() -> None:
-    memory = {"a": replace(GONE_LONG, release_failed=True)}
-    actions = decide_actions(a_recoverable(), a_training("b", 4), observations={"a": GONE}, memories=memory)
+def test_slots_of_the_ended_attempt_go_to_no_training_that_was_submitted_later() -> None:
+    later = a_training("b", 4)
+    actions = decide_actions(a_recoverable(), later, observations={"a": GONE}, memories={"a": GONE_LONG})
     assert [type(one) for one in actions] == [Recover]
+    assert decide_actions(a_waiting("a", slots=4), later) == [Start("a", FOUR)]
 
 
 # -- the next attempt ----------------------------------------------------------
 
 
-def a_waiting(id: str, **more: object) -> TrainingRecord:
-    given = {"attempt": 2, "state": TrainingState.RUNNING, "phase": Phase.RECOVERING, "definition": THREE} | more
-    return a_training(id, 1, **given)
+def a_waiting(id: str, slots: int = 1) -> TrainingRecord:
+    given = {"attempt": 2, "state": TrainingState.RUNNING, "phase": Phase.RECOVERING, "definition": THREE}
+    return a_training(id, slots, **given)
 
 
 def test_training_between_two_attempts_is_started_at_its_old_place() -> None:
@@ -206,7 +210,7 @@ def test_training_stays_running_while_a_later_attempt_prepares_its_runtime() -> 
     later = a_recoverable(attempt=2, phase=Phase.RECOVERING)
     phases = (Phase.PREPARING, Phase.LOADING)
     found = [decide_actions(later, observations={"a": Observation(phase_file=a_phase(one))}) for one in phases]
-    recorded = [(one.state, one.phase) for actions in found for one in actions if hasattr(one, "phase")]
+    recorded = [(one.state, one.phase) for actions in found for one in actions if isinstance(one, RecordProgress)]
     assert recorded == [(TrainingState.RUNNING, phase) for phase in phases]
 
 
