@@ -137,6 +137,7 @@ class MemoryStore:
 
     def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
         self.asked.append(name)
+        self.get_layout(container, name)
         data = self.content(container, name)
         destination.write_bytes(data)
         if on_progress:

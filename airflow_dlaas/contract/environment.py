@@ -25,7 +25,7 @@ SERVICE_VARIABLES = frozenset(
         *("DATA_DIR", "DATA", "RESULT_DIR", "MODEL_DIR", "LOG_DIR", "CHECKPOINT_DIR", "JOB_STATE_DIR"),
         *("TRAINING_ID", "TRAINING_COMMAND", "GPU_COUNT", "NUM_LEARNERS", "LEARNER_ID", "CUDA_VISIBLE_DEVICES"),
         *("MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE", "PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR"),
-        "VIRTUAL_ENV",
+        *("VIRTUAL_ENV", "ATTEMPT", "RESUMED_FROM"),
     }
 )
 """Variables that the service sets. A definition cannot replace them; a command can."""

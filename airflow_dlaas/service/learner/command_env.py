@@ -26,6 +26,10 @@ CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = (
 COMMAND_FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
 """The command's folders in the job directory."""
 
+RESTORED = "restored"
+"""The folder of the job directory in which a checkpoint is restored; it becomes CHECKPOINT_DIR when it is complete, so
+that a part of a checkpoint is never stored as a result."""
+
 USER_METRICS_FILE = "evaluation-metrics.txt"
 """File in LOG_DIR for metrics that the command writes itself, one JSON object in each line."""
 
@@ -37,13 +41,20 @@ VIRTUAL_GPU_PREFIX = "virtual:"
 
 
 def command_environment(
-    job: JobDirectory, spec: JobSpec, provision: RuntimePaths, execution: Execution
+    job: JobDirectory,
+    spec: JobSpec,
+    provision: RuntimePaths,
+    execution: Execution,
+    *,
+    resumed_from: str | None = None,
 ) -> dict[str, str]:
     """
     Return the command's environment. It contains only what is listed here, nothing of the service's environment.
 
     The variables of a definition replace those of the runtime and `REPLACEABLE_VARIABLES`; the service's own replace
     those of a definition. The names are in the contract, section 5; ``DATA`` is the spelling of 2017.
+
+    :param resumed_from: the training whose checkpoint is in CHECKPOINT_DIR, if there is one.
     """
     code = job.subdirectory(CODE)
     devices = physical_gpus(spec.gpus)
@@ -57,6 +68,7 @@ def command_environment(
         "JOB_STATE_DIR": job.path,
         "TRAINING_ID": spec.training_id,
         "TRAINING_COMMAND": normalize_command(spec.command),
+        "ATTEMPT": spec.attempt,
         "GPU_COUNT": len(spec.gpus),
         "NUM_LEARNERS": 1,
         "LEARNER_ID": 1,
@@ -68,6 +80,8 @@ def command_environment(
         "HOME": job.subdirectory(HOME),
         "TMPDIR": job.subdirectory(TEMPORARY),
     }
+    if resumed_from is not None:
+        variables["RESUMED_FROM"] = resumed_from
     if provision.library_path:
         variables["LD_LIBRARY_PATH"] = _join_paths(provision.library_path)
     return {
@@ -91,11 +105,12 @@ def physical_gpus(gpus: Sequence[str]) -> list[str]:
 
 
 def log_header(spec: JobSpec, isolation: str) -> str:
-    """Return the first lines of the log: runtime, GPUs and isolation."""
+    """Return the first lines of an attempt in the log: runtime, GPUs and isolation."""
     devices = physical_gpus(spec.gpus)
     virtual = f" (virtual slots: {len(spec.gpus)})" if spec.gpus else ""
     on = f"GPU {', '.join(devices)}" if devices else f"no GPU{virtual}"
-    text = f"{spec.training_id} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
+    attempt = f" (attempt {spec.attempt})" if spec.attempt > 1 else ""
+    text = f"{spec.training_id}{attempt} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
     if spec.runtime.compatibility:
         text += "This is a compatibility entry: a newer version runs in place of the requested one\n"
     return text

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timezone
 from pathlib import Path, PurePath
 
@@ -41,6 +42,8 @@ class EventFileReader:
 
     Links are not followed, because a command could make them point anywhere. A file with invalid content is logged once
     and not read again.
+
+    :param ignored: files that are not read.
     """
 
     def __init__(
@@ -48,9 +51,11 @@ class EventFileReader:
         roots: Sequence[Path],
         logger: logging.Logger,
         *,
+        ignored: AbstractSet[Path] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roots = roots
+        self._ignored = ignored
         self._logger = logger
         self._clock = clock
         self._last_search: float | None = None
@@ -85,14 +90,15 @@ class EventFileReader:
 
     def _find_new_files(self) -> None:
         for root in self._roots:
-            for path in _iter_event_files(root):
+            for path in iter_event_files(root):
                 if len(self._files) >= MAX_EVENT_FILES:
                     return
-                if path not in self._files:
+                if path not in self._files and path not in self._ignored:
                     self._files[path] = (EventFile(path), path.relative_to(root).parent)
 
 
-def _iter_event_files(root: Path) -> Iterator[Path]:
+def iter_event_files(root: Path) -> Iterator[Path]:
+    """Yield the event files below *root*; links are not followed."""
     left, folders = MAX_SCANNED_ENTRIES, [(root, 0)]
     while folders:
         folder, depth = folders.pop()

@@ -14,7 +14,7 @@ from typing import TypeVar
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, InvalidBundle
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, remove_folder, write_job_file
-from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
+from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESTORED, RESULTS, TEMPORARY
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory
 from airflow_dlaas.service.learner.secret_mask import SecretMask
@@ -30,6 +30,9 @@ MAX_NAMED_PROGRAMS = 5
 
 MAX_WARNINGS = 20
 """Unstored files that a training's status and log name."""
+
+UNSTORED_FOLDERS = (DATA, CODE, TEMPORARY, HOME, RESTORED)
+"""Folders of the job directory of which nothing is stored."""
 
 MAX_EXIT_ATTEMPTS = 5
 """Attempts to write ``exit.json`` on a full disk, one second apart."""
@@ -49,6 +52,8 @@ class JobResult:
     """Problems that do not change the outcome: files that were not stored, each with the reason."""
     keep_results: bool = False
     """Whether the job directory holds results that were not stored."""
+    was_stopped: bool = False
+    """Whether the learner stopped the command: for a cancel request, a time limit or the watchdog."""
 
 
 def without_secrets(result: JobResult, mask: SecretMask) -> JobResult:
@@ -154,13 +159,14 @@ def result_of(
     :param are_kills_counted: whether the machine would have set *out_of_memory*.
     """
     if command_result.canceled:
-        return JobResult(TrainingState.CANCELED, command_result.exit_code, reason="canceled while the command ran")
+        why = "canceled while the command ran"
+        return JobResult(TrainingState.CANCELED, command_result.exit_code, reason=why, was_stopped=True)
     if command_result.stop_reason is not None:
         why = f"the watchdog stopped the command: {command_result.stop_reason}"
-        return JobResult(TrainingState.ERROR, command_result.exit_code, "C203", why)
+        return JobResult(TrainingState.ERROR, command_result.exit_code, "C203", why, was_stopped=True)
     if command_result.timed_out:
         why = f"dl_job_failed: the command was stopped after {limit}"
-        return JobResult(TrainingState.ERROR, command_result.exit_code, "C201", why)
+        return JobResult(TrainingState.ERROR, command_result.exit_code, "C201", why, was_stopped=True)
     if command_result.exit_code == 0:
         warnings = () if out_of_memory is None else (f"{out_of_memory}; the kernel killed a process of it",)
         return JobResult(TrainingState.COMPLETED, 0, warnings=warnings)
@@ -184,36 +190,36 @@ def _describe_exit_code(code: int, are_kills_counted: bool) -> str:
         return f"the command exited with {code}"
 
 
-def write_exit_if_lost(job: JobDirectory, result: JobResult, *, isolation: str) -> None:
+def write_exit_if_lost(job: JobDirectory, result: JobResult, *, isolation: str, attempt: int) -> None:
     """
     Write ``exit-if-lost.json`` durably: the job's result if this process is lost while it stores the results.
 
     :raises OSError: the disk is full, or a command has made the job directory unusable.
     """
-    write_job_file(job.exit_if_lost, _exit_model(ExitIfLostFile, with_upload_interrupted(result), isolation))
+    write_job_file(job.exit_if_lost, _exit_model(ExitIfLostFile, with_upload_interrupted(result), isolation, attempt))
 
 
-def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = None) -> None:
+def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = None, attempt: int = 1) -> None:
     """
     Write ``exit.json``, then remove the folders that only the command needed.
 
     Results that were not stored stay. On a full disk the folders are removed first, because ``exit.json`` is more
     important. It replaces anything that a command put at its path.
     """
-    exit_file = _exit_model(ExitFile, result, isolation)
-    for attempt in range(MAX_EXIT_ATTEMPTS):
+    exit_file = _exit_model(ExitFile, result, isolation, attempt)
+    for write_attempt in range(MAX_EXIT_ATTEMPTS):
         try:
             write_job_file(job.exit, exit_file)
             break
         except OSError:
-            if attempt == MAX_EXIT_ATTEMPTS - 1:
+            if write_attempt == MAX_EXIT_ATTEMPTS - 1:
                 raise
-            _remove_folders(job, DATA, CODE, TEMPORARY, HOME)
+            _remove_folders(job, *UNSTORED_FOLDERS)
             _clear_exit_path(job)
             time.sleep(1)
     with suppress(OSError):  # missing, or replaced by a command without a sandbox
         job.exit_if_lost.unlink()
-    _remove_folders(job, DATA, CODE, TEMPORARY, HOME)
+    _remove_folders(job, *UNSTORED_FOLDERS)
     if not result.keep_results:
         _remove_folders(job, RESULTS, CHECKPOINTS)
     for name in (RESULTS, CHECKPOINTS):
@@ -221,7 +227,7 @@ def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = 
             job.subdirectory(name).rmdir()
 
 
-def _exit_model(model: type[E], result: JobResult, isolation: str | None) -> E:
+def _exit_model(model: type[E], result: JobResult, isolation: str | None, attempt: int) -> E:
     return model(
         state=result.state,
         exit_code=result.exit_code,
@@ -231,6 +237,8 @@ def _exit_model(model: type[E], result: JobResult, isolation: str | None) -> E:
         isolation=isolation,
         warnings=result.warnings,
         finished_at=datetime.now(timezone.utc),
+        attempt=attempt,
+        was_stopped=result.was_stopped,
     )
 
 

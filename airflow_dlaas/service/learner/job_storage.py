@@ -18,6 +18,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import load_inputs, local_folders
+from airflow_dlaas.service.learner.earlier_results import delete_earlier_results
 from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ class JobStorage(Protocol):
 
     def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Store the logs, as `store_results` does."""
+
+    def delete_earlier_results(self, logger: logging.Logger) -> None:
+        """
+        Delete the results of the attempts before this one, whose own are stored.
+
+        :raises StoreError: as for `load_data`.
+        """
 
     @property
     def results_container(self) -> str | None:
@@ -74,6 +82,11 @@ class ObjectStorage:
         """Upload the logs to the results container."""
         return upload_logs(self.job, self.spec, self.definition, logger, sandboxed=sandboxed)
 
+    def delete_earlier_results(self, logger: logging.Logger) -> None:
+        """Delete the results of earlier attempts from the results container."""
+        with self.open_results_store() as store:
+            delete_earlier_results(store, self.results_container, self.spec.training_id, self.spec.attempt, logger)
+
     @property
     def results_container(self) -> str:
         """The container of the results."""
@@ -90,7 +103,7 @@ class ObjectStorage:
 def open_job_storage(job: JobDirectory, spec: JobSpec, definition: TrainingDefinition) -> JobStorage:
     """Return the storage of *job*; calls no object store yet."""
     if spec.folders is not None:
-        return local_folders.LocalFolders(job, spec.training_id, spec.folders)
+        return local_folders.LocalFolders(job, spec.results_folder, spec.folders)
     # The slowest import, needed soon: it runs while the code is unpacked.
     Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift.store"], daemon=True).start()
     return ObjectStorage(job, spec, definition)

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import traceback
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -14,15 +13,17 @@ from pydantic import ValidationError
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, PhaseFile, write_job_file
+from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest
+from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, write_job_file
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env, hyperparameters, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
 from airflow_dlaas.service.learner.command_process import terminate_descendants
 from airflow_dlaas.service.learner.command_resources import limit_resources
+from airflow_dlaas.service.learner.earlier_content import find_earlier_content
 from airflow_dlaas.service.learner.isolation import Isolation, detect_isolation, require_isolated_secrets
+from airflow_dlaas.service.learner.job_phases import JobPhases, read_earlier_phases
 from airflow_dlaas.service.learner.job_result import (
     JobResult,
     StageError,
@@ -39,6 +40,7 @@ from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
 from airflow_dlaas.service.learner.prepare_packages import PackagePreparation, hold_runtime
+from airflow_dlaas.service.learner.restore_checkpoint import CheckpointRestore
 from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
 from airflow_dlaas.service.learner.run_command import CommandRun
 from airflow_dlaas.service.learner.secret_mask import SecretMask
@@ -62,10 +64,11 @@ def run_job(folder: Path) -> None:
     if not claim(job):
         return
     waker = SignalWaker()
-    isolation_mode = None
+    isolation_mode, attempt = None, 1
     try:
         spec, definition = read_spec(job)
         become_subreaper()
+        attempt = spec.attempt
         for name in command_env.COMMAND_FOLDERS:
             job.subdirectory(name).mkdir(exist_ok=True)
         isolation = detect_isolation(job, spec)
@@ -75,7 +78,9 @@ def run_job(folder: Path) -> None:
         learner_logger = file_logger(job.subdirectory(command_env.LOGS) / LEARNER_LOG, mask)
         log = LogWriter(job.log, spec.log_limit, learner_logger, mask=mask)
         storage = open_job_storage(job, spec, definition)
-        result = without_secrets(JobLifecycle(job, spec, definition, storage, waker, isolation, log).run(), mask)
+        phases = JobPhases(job, spec.attempt, isolation.mode, learner_logger, read_earlier_phases(job))
+        stages = JobLifecycle(job, spec, definition, storage, waker, isolation, log, phases)
+        result = without_secrets(stages.run(), mask)
     except (HostError, OSError, ValidationError) as error:
         reason = (
             describe_error(error)
@@ -87,9 +92,9 @@ def run_job(folder: Path) -> None:
         # A bug. The job still gets a result; the traceback is in learner.log.
         terminate_descendants(waker)
         broken = JobResult(TrainingState.ERROR, code="S101", reason="Internal error in the learner", keep_results=True)
-        write_exit(job, broken, isolation=isolation_mode)
+        write_exit(job, broken, isolation=isolation_mode, attempt=attempt)
         raise
-    write_exit(job, result, isolation=isolation_mode)
+    write_exit(job, result, isolation=isolation_mode, attempt=attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,7 @@ class JobLifecycle:
     waker: SignalWaker
     isolation: Isolation
     log: LogWriter
-    entered_phases: list[PhaseTime] = field(default_factory=list)
-    """The phases that the job has entered, oldest first; the last one is the current phase."""
+    phases: JobPhases
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """The environments in use; they are released when the stages have ended."""
 
@@ -140,7 +144,7 @@ class JobLifecycle:
             code_logger = self.logger("load-model.log")
             self.waker.run_in_thread(lambda: load_inputs.unpack_code(self.spec, code, code_logger))
         provision = self.prepare_packages(provision)
-        self.set_phase(Phase.LOADING)
+        self.phases.enter(Phase.LOADING)
         with stage_errors("S302"):
             data_logger = self.logger("load-data.log")
             self.waker.run_in_thread(
@@ -152,10 +156,12 @@ class JobLifecycle:
                 )
             )
             load_inputs.link_data(data, code)
+            checkpoint = self.waker.run_in_thread(self.restore_checkpoint)
         with stage_errors("S101"):  # after the data's links: a file of the author's data of this name stays too
             if line := hyperparameters.write_hyperparameters(self.definition, code):
                 self.log.write_message(line)
-        self.set_phase(Phase.PROCESSING)
+        self.phases.enter(Phase.PROCESSING)
+        restored = None if checkpoint is None else self.job.subdirectory(command_env.CHECKPOINTS)
         with (
             stage_errors("S101"),
             collect_metrics(
@@ -168,6 +174,7 @@ class JobLifecycle:
                 on_unmatched=self.log.write_message,
                 mask=self.log.mask,
                 on_event_dirs=self.write_event_dirs,
+                earlier=find_earlier_content(self.spec.attempt, self.job.log, self.event_dirs(), restored),
             ),
             limit_resources(
                 self.job,
@@ -184,7 +191,14 @@ class JobLifecycle:
             ),
         ):
             ended = CommandRun(
-                self.job, self.spec, self.definition, self.waker, self.isolation, self.log, resources
+                self.job,
+                self.spec,
+                self.definition,
+                self.waker,
+                self.isolation,
+                self.log,
+                resources,
+                resumed_from=None if checkpoint is None else checkpoint.training_id,
             ).run(provision)
             self.log.write_message("\n".join(describe_termination(ended)))
         return result_of(
@@ -193,6 +207,11 @@ class JobLifecycle:
             resources.out_of_memory,
             are_kills_counted=resources.are_kills_counted,
         )
+
+    def restore_checkpoint(self) -> CheckpointManifest | None:
+        """Restore the checkpoint that the attempt begins with, if there is one."""
+        timeout = partial(retry_timeout, self.waker)
+        return CheckpointRestore(self.job, self.spec, self.storage, self.log, timeout).run()
 
     def event_dirs(self) -> list[Path]:
         """Return the folders in which a command may write event files."""
@@ -229,8 +248,8 @@ class JobLifecycle:
 
     def set_preparing(self) -> None:
         """Enter the phase in which environments are made, once."""
-        if not self.entered_phases:
-            self.set_phase(Phase.PREPARING)
+        if not self.phases.entered:
+            self.phases.enter(Phase.PREPARING)
 
     def store_outputs(self, result: JobResult) -> JobResult:
         """
@@ -239,29 +258,17 @@ class JobLifecycle:
         exit code.
         """
         try:
-            write_exit_if_lost(self.job, without_secrets(result, self.log.mask), isolation=self.isolation.mode)
+            masked = without_secrets(result, self.log.mask)
+            write_exit_if_lost(self.job, masked, isolation=self.isolation.mode, attempt=self.spec.attempt)
         except OSError as error:
             self.logger(LEARNER_LOG).warning("exit-if-lost.json could not be written: %s", error.strerror)
-        self.set_phase(Phase.STORING)
+        self.phases.enter(Phase.STORING)
         logs = self.job.subdirectory(command_env.LOGS)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
             logs.mkdir(exist_ok=True)
         sandboxed = self.isolation.mode == "bubblewrap"
-        return OutputStage(self.storage, self.waker, self.log, logs / "store-results.log", sandboxed).run(result)
-
-    def set_phase(self, phase: Phase) -> None:
-        """Record the job's phase. On a full disk the job continues; the stage that needs space reports it."""
-        phase_file = PhaseFile(
-            phase=phase,
-            since=datetime.now(timezone.utc),
-            isolation=self.isolation.mode,
-            before=tuple(self.entered_phases),
-        )
-        self.entered_phases.append(PhaseTime(phase=phase_file.phase, since=phase_file.since))
-        try:
-            write_job_file(self.job.phase, phase_file)
-        except OSError as error:
-            self.logger(LEARNER_LOG).warning("Phase %s could not be written: %s", phase, error.strerror)
+        store_log, attempt = logs / "store-results.log", self.spec.attempt
+        return OutputStage(self.storage, self.waker, self.log, store_log, sandboxed, attempt).run(result)
 
     def logger(self, name: str) -> logging.Logger:
         """Return a logger that writes to the file *name* in the job's folder of logs."""

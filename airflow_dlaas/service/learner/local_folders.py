@@ -32,7 +32,8 @@ class LocalFolders:
     """
 
     job: JobDirectory
-    training_id: str
+    results_folder: str
+    """The folder that a container would have for the results (`JobSpec.results_folder`)."""
     folders: JobFolders
 
     def load_data(self, data: Path, logger: logging.Logger) -> None:
@@ -55,15 +56,18 @@ class LocalFolders:
 
     def store_results(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Link model and checkpoints into the folder of results."""
-        found = find_result_files(self.job, self.training_id, sandboxed=sandboxed)
+        found = find_result_files(self.job, self.results_folder, sandboxed=sandboxed)
         for one in found.skipped:
             logger.warning("Not stored: %s", one)
         return self._store_files(found.results, tuple(found.skipped), logger)
 
     def store_logs(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Link the logs into the folder of results."""
-        found = find_result_files(self.job, self.training_id, sandboxed=sandboxed)
+        found = find_result_files(self.job, self.results_folder, sandboxed=sandboxed)
         return self._store_files(found.logs, tuple(found.skipped), logger)
+
+    def delete_earlier_results(self, logger: logging.Logger) -> None:
+        """Do nothing: such a job has one attempt."""
 
     @property
     def results_container(self) -> None:
@@ -79,7 +83,7 @@ class LocalFolders:
     ) -> UploadReport:
         failed = []
         for name, path in files.items():
-            relative_name = name.removeprefix(f"{self.training_id}/")
+            relative_name = name.removeprefix(f"{self.results_folder}/")
             try:
                 _store_file(path, self.folders.results / relative_name)
             except OSError as error:

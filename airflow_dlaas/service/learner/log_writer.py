@@ -27,6 +27,8 @@ class LogWriter:
     is in the file, except for a state of a redrawn line: at most one a second is written, in one write as a carriage
     return and the state (`RedrawThinner`). The newest one is held until `write_due_state` or until more is written.
 
+    It continues the log of the training's earlier attempts, which counts for the limit too.
+
     The secrets of *mask* are masked, also when a write has only a part of one: bytes that may be the beginning of a
     secret are held until a further write or `write_pending_state` (`MaskedStream`).
 
@@ -45,7 +47,7 @@ class LogWriter:
         mask: SecretMask = NO_SECRETS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._limit = limit
         self._logger = logger
         self._clock = clock
@@ -56,8 +58,8 @@ class LogWriter:
         self.output_at: float | None = None
         """When the command wrote last, by *clock*, also if the log is full; None before its first output."""
         self._lock = threading.Lock()
-        self._size = 0
-        self._at_line_start = True
+        self._size = os.fstat(self._file).st_size
+        self._at_line_start = not self._size or os.pread(self._file, 1, self._size - 1) == b"\n"
         self._is_full = False
         self._missing_bytes = 0
         """Bytes that could not be written since the last successful write."""

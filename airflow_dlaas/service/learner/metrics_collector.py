@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas._util.threads import background_thread
+from airflow_dlaas.service.learner.earlier_content import NOTHING_EARLIER, EarlierContent
 from airflow_dlaas.service.learner.secret_mask import NO_SECRETS, SecretMask
 from airflow_dlaas.service.learner.tail_reader import TailReader
 from airflow_dlaas.service.metrics.metric_phases import split_phase
@@ -43,6 +44,8 @@ class MetricsCollector:
     A name that event files have is not taken from the log, because event files have each step. With *definitions*, only
     these read the log, and the names that they define are not taken from event files. Values of progress bars have a
     limit of their own, so that they leave room for those of whole epochs.
+
+    Metrics of *earlier* attempts are left out, and those of a further attempt have its number.
     """
 
     max_values: ClassVar[int] = MAX_VALUES_PER_SOURCE
@@ -58,16 +61,18 @@ class MetricsCollector:
         logger: logging.Logger,
         definitions: Sequence[MetricDefinition] = (),
         on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
+        earlier: EarlierContent = NOTHING_EARLIER,
     ) -> None:
         # Imported here, while the command starts: it takes a tenth of a second.
         from airflow_dlaas.service.learner.event_files import EventFileReader
         from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 
         self._output = output
+        self._attempt = earlier.attempt
         self.mask = NO_SECRETS
         """Masks the names of metrics: a command can make one of a secret, in a file of its own."""
         self._event_quota = SourceQuota("event files", logger, self.max_values)
-        self._event_reader = EventFileReader(event_dirs, logger)
+        self._event_reader = EventFileReader(event_dirs, logger, ignored=earlier.event_files)
         self._event_dirs: list[Path] = []
         self._on_event_dirs = on_event_dirs
         self._event_metric_names: set[tuple[str, str]] = set()
@@ -81,7 +86,7 @@ class MetricsCollector:
             defined = RegexMetricsParser(definitions)
             read_log, self.unmatched_names = defined.parse_line, defined.unmatched_metrics
         self._sources = (
-            (TailReader(log), read_log, SourceQuota("the log", logger, self.max_values)),
+            (TailReader(log, earlier.log_size), read_log, SourceQuota("the log", logger, self.max_values)),
             (TailReader(user_metrics), _read_own_line, SourceQuota("its own metrics", logger, self.max_values)),
         )
 
@@ -90,12 +95,14 @@ class MetricsCollector:
         now = datetime.now(timezone.utc)
         for batch in _batches(self._read_new(now, final=final)):
             with self._output.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{one.model_dump_json(exclude_none=True)}\n" for one in self._masked(batch)))
+                file.write("".join(f"{one.model_dump_json(exclude_none=True)}\n" for one in self._completed(batch)))
         if (folders := self._event_reader.event_dirs()) != self._event_dirs:
             self._event_dirs = folders
             self._on_event_dirs(folders)
 
-    def _masked(self, metrics: list[Metric]) -> list[Metric]:
+    def _completed(self, metrics: list[Metric]) -> list[Metric]:
+        if self._attempt > 1:
+            metrics = [one.model_copy(update={"attempt": self._attempt}) for one in metrics]
         return [_mask_names(one, self.mask) for one in metrics] if self.mask.forms else metrics
 
     def _read_new(self, now: datetime, *, final: bool) -> Iterator[Metric]:
@@ -173,6 +180,7 @@ def collect_metrics(
     on_unmatched: Callable[[str], None] = lambda _: None,
     on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
     mask: SecretMask = NO_SECRETS,
+    earlier: EarlierContent = NOTHING_EARLIER,
 ) -> Iterator[None]:
     """
     Collect metrics in a thread while the block runs; when it ends, everything that was written is collected.
@@ -180,6 +188,7 @@ def collect_metrics(
     :param on_unmatched: called at the end for each of *definitions* that matched no line.
     :param on_event_dirs: called with the folders of event files when they change.
     :param mask: masks the names of metrics.
+    :param earlier: what was there before the command began.
     """
 
     def body(done: Event) -> None:
@@ -191,6 +200,7 @@ def collect_metrics(
             logger=logger,
             definitions=definitions,
             on_event_dirs=on_event_dirs,
+            earlier=earlier,
         )
         collector.mask = mask
         try:

@@ -56,21 +56,21 @@ class ResultFiles:
     skipped: list[UnstoredFile] = field(default_factory=list)
 
 
-def find_result_files(job: JobDirectory, training_id: str, *, sandboxed: bool = False) -> ResultFiles:
+def find_result_files(job: JobDirectory, results_folder: str, *, sandboxed: bool = False) -> ResultFiles:
     """
     Find all files to store.
 
-    RESULT_DIR becomes ``<id>/…`` (the model is in ``<id>/model/``), CHECKPOINT_DIR ``<id>/checkpoints/…``, and the logs
-    ``<id>/learner-1/…``, the command's as ``training-log.txt``.
+    In the folder *results_folder* of the container, RESULT_DIR becomes ``…`` (the model is in ``model/…``),
+    CHECKPOINT_DIR ``checkpoints/…``, and the logs ``learner-1/…``, the command's as ``training-log.txt``.
 
     A link to a file or a folder in the job's own folders is stored as its target; nothing else of the machine is read.
     Of training data only single linked files are stored, because the data is in its container.
 
     :param sandboxed: the command saw the job's folder of temporary files as /tmp.
     """
-    scan = _FolderScan(job, f"{training_id}/", sandboxed)
+    scan = _FolderScan(job, f"{results_folder}/", sandboxed)
     if job.log.is_file() and not job.log.is_symlink():
-        scan.found.logs[f"{training_id}/{TRAINING_LOG_NAME}"] = job.log
+        scan.found.logs[f"{results_folder}/{TRAINING_LOG_NAME}"] = job.log
     for folder in (LOGS, RESULTS, CHECKPOINTS):
         scan.scan_folder(folder)
     scan.skip_conflicting_files()

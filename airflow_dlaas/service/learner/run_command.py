@@ -42,6 +42,8 @@ class CommandRun:
     isolation: Isolation
     log: LogWriter
     resources: CommandResources
+    resumed_from: str | None = None
+    """The training whose checkpoint is in CHECKPOINT_DIR, if there is one."""
 
     def run(self, provision: RuntimePaths) -> CommandResult:
         """
@@ -50,7 +52,9 @@ class CommandRun:
         :raises HostError: it could not be started.
         """
         execution = self.definition.model_definition.execution
-        environment = command_env.command_environment(self.job, self.spec, provision, execution)
+        environment = command_env.command_environment(
+            self.job, self.spec, provision, execution, resumed_from=self.resumed_from
+        )
         environment["MASTER_PORT"] = str(find_master_port(self.spec.training_id))
         environment |= hyperparameters.command_variables(self.definition)
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime

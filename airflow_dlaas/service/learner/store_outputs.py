@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.learner.job_result import (
     JobResult,
     StageError,
@@ -34,6 +35,7 @@ class OutputStage:
     store_log: Path
     """The file for the log of this stage itself."""
     sandboxed: bool
+    attempt: int = 1
 
     def run(self, result: JobResult) -> JobResult:
         """
@@ -42,11 +44,12 @@ class OutputStage:
         A cancellation no longer changes the command's result; it only shortens the retries of a store that does not
         answer.
         """
-        reason_before = result.reason
+        reason_before, is_stored = result.reason, False
         get_timeout: Callable[[], float] = partial(retry_timeout, self.waker)
         try:
             report = self._store_with_retry(self.storage.store_results, get_timeout)
             result = with_upload_report(result, report, canceled=self.waker.canceled)
+            is_stored = not report.failed
         except StageError as error:
             get_timeout = partial(float, CANCELED_RETRY_TIMEOUT)  # the full timeout was already used
             result = replace(result, keep_results=True)
@@ -60,7 +63,17 @@ class OutputStage:
         except StageError as error:
             return replace(result, warnings=(*result.warnings, f"the logs were not stored: {error.reason}"))
         missing = tuple(f"not stored: {one}" for one in logs.failed)
+        if self.attempt > 1 and is_stored:
+            self._delete_earlier_results()
         return replace(result, stored=result.stored or logs.stored_count > 0, warnings=(*result.warnings, *missing))
+
+    def _delete_earlier_results(self) -> None:
+        """Delete the results of earlier attempts; if that fails, ``store-results.log`` has the reason."""
+        logger = file_logger(self.store_log, self.log.mask)
+        try:
+            self.waker.run_in_thread(lambda: self.storage.delete_earlier_results(logger), cancellable=False)
+        except (DlaasError, OSError) as error:
+            logger.warning("Results of earlier attempts could not be deleted: %s", error)
 
     def _store_with_retry(self, store: Callable[..., UploadReport], get_timeout: Callable[[], float]) -> UploadReport:
         """

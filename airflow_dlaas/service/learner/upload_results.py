@@ -52,7 +52,7 @@ def upload_results(
 
     :raises StoreError: the store refuses every file, or cannot be reached.
     """
-    result_files = find_result_files(job, spec.training_id, sandboxed=sandboxed)
+    result_files = find_result_files(job, spec.results_folder, sandboxed=sandboxed)
     for one in result_files.skipped[:MAX_LOGGED_FILES]:
         logger.warning("Not stored: %s", one)
     if len(result_files.skipped) > MAX_LOGGED_FILES:
@@ -68,7 +68,7 @@ def upload_logs(
 
     :raises StoreError: the store refuses every file, or cannot be reached.
     """
-    result_files = find_result_files(job, spec.training_id, sandboxed=sandboxed)
+    result_files = find_result_files(job, spec.results_folder, sandboxed=sandboxed)
     return _upload_files(spec, result_files, result_files.logs, definition, logger)
 
 
@@ -94,8 +94,10 @@ def _upload_files(
         bisecting_upload.upload(files)
     # Removed, or made unreadable, since they were found.
     unreadable = [one for one in bisecting_upload.failed if not os.access(files[one], os.R_OK)]
-    skipped = (*result_files.skipped, *(_unstored_file(one, "it can no longer be read") for one in unreadable))
-    failed = tuple(_unstored_file(one, why) for one, why in bisecting_upload.failed.items() if one not in unreadable)
+    skipped = (*result_files.skipped, *(_unstored_file(spec, one, "it can no longer be read") for one in unreadable))
+    failed = tuple(
+        _unstored_file(spec, one, why) for one, why in bisecting_upload.failed.items() if one not in unreadable
+    )
     for one in failed[:MAX_LOGGED_FILES]:
         logger.warning("Not stored: %s", one)
     stored, seconds = len(files) - len(bisecting_upload.failed), time.monotonic() - started_at
@@ -103,8 +105,8 @@ def _upload_files(
     return UploadReport(stored, skipped, failed)
 
 
-def _unstored_file(name: str, reason: str) -> UnstoredFile:
-    return UnstoredFile(printable_name(name.partition("/")[2]), reason)
+def _unstored_file(spec: JobSpec, name: str, reason: str) -> UnstoredFile:
+    return UnstoredFile(printable_name(name.removeprefix(f"{spec.results_folder}/")), reason)
 
 
 class BisectingUpload:

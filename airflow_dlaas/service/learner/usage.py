@@ -48,7 +48,7 @@ def record_usage(
     """
 
     def body(done: Event) -> None:
-        meter, history_file = UsageMeter(gpus), UsageHistoryFile(history)
+        meter, history_file = UsageMeter(gpus), UsageHistoryFile(history, interval=MEASURE_INTERVAL)
         pauses = chain(FIRST_PAUSES, repeat(MEASURE_INTERVAL))
         while not done.wait(next(pauses)):
             with suppress(OSError, psutil.Error):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from math import log2
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,19 +26,27 @@ class UsageHistoryFile:
 
     When the file has *max_points* points, each two become one, and from then on each point stands for twice as many
     measurements. So all points stand for equal times, and the file has between half of *max_points* and all of them.
+    A file of earlier attempts of the training is continued.
+
+    :param interval: seconds between two measurements.
 
     :raises OSError: in every method: the file cannot be written. The measurements of the call are dropped.
     """
 
-    def __init__(self, path: Path, max_points: int = MAX_POINTS) -> None:
+    def __init__(self, path: Path, max_points: int = MAX_POINTS, *, interval: float = 5.0) -> None:
         self._path = path
         self._max_points = max_points
-        self._measurements_per_point = 1
+        self._interval = interval
+        self._measurements_per_point = 0
+        """0 until the file was read."""
         self._pending: list[ResourceUsage] = []
         self._count = 0
 
     def add(self, usage: ResourceUsage) -> None:
         """Add a measurement."""
+        if not self._measurements_per_point:
+            earlier = list(read_usage_points(self._path))
+            self._count, self._measurements_per_point = len(earlier), measurements_per_point(earlier, self._interval)
         self._pending.append(usage)
         if len(self._pending) >= self._measurements_per_point:
             self.flush()
@@ -60,6 +70,17 @@ class UsageHistoryFile:
 def halve_points(points: Sequence[ResourceUsage]) -> list[ResourceUsage]:
     """Return half as many points: each two of *points* merged, and the last one alone if their number is odd."""
     return [merge_usage(points[start : start + 2]) for start in range(0, len(points), 2)]
+
+
+def measurements_per_point(points: Sequence[ResourceUsage], interval: float) -> int:
+    """
+    Return for how many measurements each of *points* stands: a power of 2, from the median of the times between them.
+
+    :param interval: seconds between two measurements.
+    """
+    times = sorted((after.at - before.at).total_seconds() for before, after in pairwise(points))
+    ratio = times[len(times) // 2] / interval if times else 1.0
+    return int(2 ** round(log2(ratio))) if ratio > 1 else 1
 
 
 def merge_usage(points: Sequence[ResourceUsage]) -> ResourceUsage:

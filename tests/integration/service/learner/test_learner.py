@@ -79,6 +79,7 @@ def test_command_environment_is_a_whitelist_without_secrets(job):
     log = job.folder.log.read_text()
     line = next(line for line in log.splitlines() if line.startswith("ENV "))
     assert set(json.loads(line.removeprefix("ENV "))) - {"PWD", "SHLVL", "_", "LC_CTYPE"} == {
+        "ATTEMPT",
         "CHECKPOINT_DIR",
         "CUDA_VISIBLE_DEVICES",
         "DATA",

@@ -54,6 +54,7 @@ def test_environment_has_the_names_of_the_contract_and_nothing_of_the_service(
         "JOB_STATE_DIR": "/jobs/training-abcdefghi",
         "TRAINING_ID": "training-abcdefghi",
         "TRAINING_COMMAND": "python3 a.py",
+        "ATTEMPT": "1",
         "GPU_COUNT": "2",
         "NUM_LEARNERS": "1",
         "LEARNER_ID": "1",
@@ -68,6 +69,11 @@ def test_environment_has_the_names_of_the_contract_and_nothing_of_the_service(
         "LANG": "C.UTF-8",
         "LD_LIBRARY_PATH": "/lib64",
     }
+
+
+def test_attempt_and_resumed_from_name_what_the_command_continues() -> None:
+    variables = command_environment(JOB, spec(attempt=3), RuntimePaths(), execution(), resumed_from="training-before")
+    assert (variables["ATTEMPT"], variables["RESUMED_FROM"]) == ("3", "training-before")
 
 
 def test_cuda_visible_devices_names_physical_gpus() -> None:
@@ -96,7 +102,8 @@ def test_variables_of_a_definition_are_between_those_of_the_runtime_and_those_of
 
 def test_no_variable_of_the_service_can_be_set_by_a_definition() -> None:
     """The contract refuses each of them by name."""
-    own = set(command_environment(JOB, spec(), RuntimePaths((), (), (Path("/lib64"),)), execution())) - {"TF"}
+    provision = RuntimePaths((), (), (Path("/lib64"),))
+    own = set(command_environment(JOB, spec(), provision, execution(), resumed_from="training-before")) - {"TF"}
     assert own - set(REPLACEABLE_VARIABLES) <= SERVICE_VARIABLES
 
 
@@ -111,6 +118,10 @@ def test_log_header_names_runtime_gpus_and_isolation() -> None:
         "training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
         "This is a compatibility entry: a newer version runs in place of the requested one",
     ]
+
+
+def test_log_header_of_a_further_attempt_has_its_number() -> None:
+    assert log_header(spec(attempt=2), "bubblewrap").startswith("training-abcdefghi (attempt 2) runs on TensorFlow 2,")
 
 
 def test_data_subfolders_for_one_and_several_containers() -> None:

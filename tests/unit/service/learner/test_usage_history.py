@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
-from airflow_dlaas.service.learner.usage_history import UsageHistoryFile, halve_points, merge_usage
+from airflow_dlaas.service.learner.usage_history import (
+    UsageHistoryFile,
+    halve_points,
+    measurements_per_point,
+    merge_usage,
+)
 from airflow_dlaas.service.metrics.usage_series import read_usage_points
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -66,8 +71,29 @@ def test_history_continues_after_an_incomplete_line(tmp_path: Path) -> None:
     assert list(read_usage_points(path)) == [measured(1), measured(2)]
 
 
+def test_history_of_a_further_attempt_continues_that_of_the_earlier_ones(tmp_path: Path) -> None:
+    """All points stand for about equal times, also if those of the earlier attempt were merged."""
+    path, lost_at, begins_at = tmp_path / "usage.jsonl", 5 * 450, 5 * 1000
+    earlier = UsageHistoryFile(path, max_points=100)
+    for second in range(0, lost_at, 5):
+        earlier.add(measured(second))
+    assert len(list(read_usage_points(path))) == 56  # of 8 measurements each; the rest was lost with its learner
+    later = UsageHistoryFile(path, max_points=100, interval=5.0)
+    for second in range(begins_at, begins_at + 5 * 160, 5):
+        later.add(measured(second))
+    points = list(read_usage_points(path))
+    assert len(points) == 56 + 160 // 8
+    assert {(after.at - before.at).total_seconds() for before, after in pairwise(points[56:])} == {40.0}
+
+
+def test_points_of_few_measurements_stand_for_one_each() -> None:
+    assert measurements_per_point([], 5.0) == 1
+    assert measurements_per_point([measured(1), measured(2), measured(7)], 5.0) == 1
+    assert measurements_per_point([measured(21), measured(40), measured(60)], 5.0) == 4
+
+
 def test_pipe_in_place_of_the_history_does_not_block(tmp_path: Path) -> None:
     path = tmp_path / "usage.jsonl"
     os.mkfifo(path)
-    with pytest.raises(OSError, match="No such device"):
+    with pytest.raises(OSError, match="not a regular file"):
         UsageHistoryFile(path).add(measured(1))
