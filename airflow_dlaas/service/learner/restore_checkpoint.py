@@ -108,7 +108,7 @@ class CheckpointRestore:
                         return self._restore(store, stored, logger)
                     except DamagedCheckpoint as error:
                         self._damaged.add(stored)
-                        logger.warning("%s cannot be restored (%s); the next older one is used", stored, error)
+                        logger.warning("Not restored: %s (%s). The next older one is used", stored, error)
         return None
 
     def _list(self, store: ObjectStore, source: CheckpointSource, logger: logging.Logger) -> Iterator[StoredManifest]:
