@@ -187,6 +187,7 @@ class Service:
                     zip_bytes=settings.zip_limit,
                     unpacked_bytes=settings.unpacked_limit,
                     log_streams=settings.monitor_limit,
+                    grace=settings.grace_limit,
                     allow_nested=settings.allow_nested,
                 ),
                 is_stopping=self.stopped.is_set,

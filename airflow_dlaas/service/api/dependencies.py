@@ -62,6 +62,8 @@ class ApiLimits:
 
     `airflow_dlaas.service.api.log_stream_limit.user_share` is the number of them that one user may have.
     """
+    grace: float = 600.0
+    """Seconds that a definition may ask for to save the state of a stopped command."""
     allow_nested: bool = False
     """Whether an archive may contain folders (an extension: the documentation of 2017 requires a flat archive)."""
 

@@ -19,6 +19,7 @@ from airflow_dlaas.service.api.container_checks import require_containers
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.error_responses import InvalidFields
 from airflow_dlaas.service.api.resource_checks import require_possible_resources
+from airflow_dlaas.service.api.resume_checks import find_checkpoint_sources, require_permitted_grace
 from airflow_dlaas.service.api.secret_checks import require_isolated_secrets
 from airflow_dlaas.service.metrics.regex_metrics import regex_errors
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -44,8 +45,8 @@ def submit(
     Check *document* and store it as a training; return the training, and whether it is new.
 
     The order of the checks: the document itself, an earlier use of *idempotency_key*, the code, the framework, the
-    resources, whether the object stores are allowed, and whether they accept the credentials. The first check that
-    fails raises an error with all its findings.
+    resources, the time to stop, the training to resume from, whether the object stores are allowed, and whether they
+    accept the credentials. The first check that fails raises an error with all its findings.
 
     :param base_urls: the URLs of this service, with which the location of the code may begin.
     :raises InvalidDefinition, InvalidRequest: a check failed. Nothing was changed.
@@ -75,6 +76,8 @@ def submit(
     runtime = deps.catalogue.resolve(definition.model_definition.framework, execution.command)
     require_possible_resources(deps, execution)
     require_isolated_secrets(deps, execution)
+    require_permitted_grace(deps, execution)
+    checkpoint_sources = find_checkpoint_sources(deps, owner, definition)
     require_containers(deps, definition)
     now = deps.clock()
     record = TrainingRecord(
@@ -88,6 +91,7 @@ def submit(
         state=TrainingState.PENDING,
         submitted_at=now,
         modified_at=now,
+        checkpoint_sources=checkpoint_sources,
     )
     record, created = deps.store.create_training(record, definition, key=idempotency_key, request_digest=digest)
     if created:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +15,22 @@ from pydantic_core import to_json
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.results import attempt_folder
+from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import (
     Metric,
-    PhaseTime,
     ResourceUsage,
     ResultsLocation,
     TrainingStatus,
+)
+from airflow_dlaas.service.api.attempt_reports import (
+    awaited_training,
+    is_queued,
+    report_attempts,
+    report_phase,
+    report_phases,
+    report_resumed_from,
+    report_waits_for,
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.resource_reports import report_resources
@@ -28,6 +38,7 @@ from airflow_dlaas.service.api.unreadable_records import training_trace, unreada
 from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_files import (
     READ_ERRORS,
+    CheckpointsFile,
     EventDirsFile,
     ExitFile,
     JobDirectory,
@@ -53,17 +64,33 @@ _TAIL_BYTES = 512 * 1024
 """Bytes at the end of the metrics file in which the last metrics are searched: an hour of a progress bar's values."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What a queued training waits for."""
+
+    position: int | None = None
+    """The number of trainings that start before it."""
+    waits_for: str | None = None
+    """The training whose end it waits for."""
+
+
 def report_training(deps: ApiDeps, record: TrainingRecord) -> dict[str, Any]:
     """Return the report of one training."""
-    position = deps.store.get_queue_position(record.id) if record.state is TrainingState.PENDING else None
-    return _report_or_placeholder(deps, record, position)
+    if not is_queued(record):
+        return _report_or_placeholder(deps, record, _Wait())
+    waits_for = report_waits_for(record, _awaited_states(deps, (record,)))
+    return _report_or_placeholder(deps, record, _Wait(deps.store.get_queue_position(record.id), waits_for))
 
 
 def report_trainings(deps: ApiDeps, records: Sequence[TrainingRecord]) -> list[dict[str, Any]]:
     """Return the reports of several trainings; the queue is read once for all of them."""
-    has_queued = any(_is_queued(record) for record in records)
+    has_queued = any(is_queued(record) for record in records)
     positions = {queued: position for position, queued in enumerate(deps.store.list_queue())} if has_queued else {}
-    return [_report_or_placeholder(deps, record, positions.get(record.id)) for record in records]
+    states = _awaited_states(deps, records)
+    return [
+        _report_or_placeholder(deps, record, _Wait(positions.get(record.id), report_waits_for(record, states)))
+        for record in records
+    ]
 
 
 def last_metrics(path: Path) -> tuple[Metric, ...]:
@@ -93,7 +120,12 @@ def parse_metric(line: bytes) -> Metric | None:
         return None
 
 
-def _report_or_placeholder(deps: ApiDeps, record: TrainingRecord, position: int | None) -> dict[str, Any]:
+def _awaited_states(deps: ApiDeps, records: Sequence[TrainingRecord]) -> Mapping[str, TrainingState | None]:
+    awaited = {one for record in records if (one := awaited_training(record)) is not None}
+    return deps.store.get_states(awaited) if awaited else {}
+
+
+def _report_or_placeholder(deps: ApiDeps, record: TrainingRecord, wait: _Wait) -> dict[str, Any]:
     if record.unreadable_columns is not None:
         return unreadable_report(
             record,
@@ -102,7 +134,7 @@ def _report_or_placeholder(deps: ApiDeps, record: TrainingRecord, position: int 
             f"columns of the database: {record.unreadable_columns}",
         )
     try:
-        return _full_report(deps, record, position)
+        return _full_report(deps, record, wait)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         # Stored by another version, or damaged. The other trainings must still be listed.
         _log_once.warning(
@@ -114,15 +146,17 @@ def _report_or_placeholder(deps: ApiDeps, record: TrainingRecord, position: int 
         return unreadable_report(record, _metadata(record), _current_time(deps, record), "its definition is invalid")
 
 
-def _full_report(deps: ApiDeps, record: TrainingRecord, position: int | None) -> dict[str, Any]:
+def _full_report(deps: ApiDeps, record: TrainingRecord, wait: _Wait) -> dict[str, Any]:
     metadata = _metadata(record)
     entity = dict(record.definition)
     if not isinstance(entity.get("model_definition"), Mapping):
         raise ValueError("the definition has no model_definition")
     if record.stored:
-        location = ResultsLocation(container=_results_container(record.definition), model_location=record.id)
+        location = ResultsLocation(
+            container=_results_container(record.definition), model_location=attempt_folder(record.id, record.attempt)
+        )
         entity["training_results"] = {**entity.get("training_results", {}), "location": location.model_dump()}
-    entity["status"] = _status(deps, record, position).model_dump(exclude_none=True)
+    entity["status"] = _status(deps, record, wait).model_dump(exclude_none=True)
     to_json(entity)  # fails here for this training alone; later, the whole list would fail
     return {"metadata": metadata.model_dump(), "entity": entity}
 
@@ -133,10 +167,13 @@ def _metadata(record: TrainingRecord) -> Metadata:
     )
 
 
-def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> TrainingStatus:
+def _status(deps: ApiDeps, record: TrainingRecord, wait: _Wait) -> TrainingStatus:
     job = JobDirectory(deps.jobs_dir / record.id)
-    phase = _read_job_file(job.phase, PhaseFile) if record.started_at else None
-    stalls = _read_job_file(job.stalls, StallsFile) if record.started_at else None
+    was_started = record.was_started
+    phase = _read_job_file(job.phase, PhaseFile) if was_started else None
+    stalls = _read_job_file(job.stalls, StallsFile) if was_started else None
+    checkpoints = _read_job_file(job.checkpoints, CheckpointsFile) if was_started else None
+    resumed_from = report_resumed_from(record, phase, checkpoints)
     return TrainingStatus(
         state=record.state,
         submitted_at=record.submitted_at,
@@ -144,23 +181,28 @@ def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> Trai
         finished_at=record.finished_at,
         current_at=_current_time(deps, record),
         message=f"{record.id}: {record.exit_code or ''}" if record.state.is_final else None,
-        metrics=last_metrics(job.metrics) if record.started_at else (),
+        metrics=last_metrics(job.metrics) if was_started else (),
         error=ErrorReport(trace=training_trace(record), errors=(record.error,)) if record.error else None,
-        phase=Phase.QUEUED if _is_queued(record) else record.phase,
-        queue_position=position,
+        phase=report_phase(record),
+        queue_position=wait.position,
         gpus=record.gpus or None,
         runtime=record.provides,
         cancel_requested=True if record.cancel_requested and not record.state.is_final else None,
         isolation=record.isolation or (phase.isolation if phase and not record.state.is_final else None),
-        phases=_phases(record, phase),
+        phases=report_phases(record, phase),
         usage=_usage(job, record),
-        resources=report_resources(record, _read_job_file(job.resources, ResourcesFile) if record.started_at else None),
+        resources=report_resources(record, _read_job_file(job.resources, ResourcesFile) if was_started else None),
         warnings=_warnings(job, record, stalls),
         stalled_seconds=stalls.seconds(record.finished_at or _current_time(deps, record)) if stalls else None,
-        event_folders=_event_folders(job) if record.started_at else None,
+        event_folders=_event_folders(job) if was_started else None,
         acknowledged_at=record.acknowledged_at,
         note=record.note or None,
         tags=record.tags or None,
+        attempt=record.attempt,
+        attempts=report_attempts(record, resumed_from),
+        checkpoint=checkpoints.newest if checkpoints else None,
+        resumed_from=resumed_from,
+        waits_for=wait.waits_for,
     )
 
 
@@ -173,16 +215,9 @@ def _read_job_file(path: Path, model: type[ModelT]) -> ModelT | None:
         return None
 
 
-def _phases(record: TrainingRecord, phase_file: PhaseFile | None) -> tuple[PhaseTime, ...]:
-    queued = PhaseTime(phase=Phase.QUEUED, since=record.submitted_at)
-    if phase_file is None:
-        return (queued,)
-    return (queued, *phase_file.before, PhaseTime(phase=phase_file.phase, since=phase_file.since))
-
-
 def _usage(job: JobDirectory, record: TrainingRecord) -> ResourceUsage | None:
-    """Return the resource usage of a running training; None for an old measurement."""
-    if record.state is not TrainingState.RUNNING:
+    """Return the resource usage of a training whose attempt runs; None for an old measurement."""
+    if record.state is not TrainingState.RUNNING or is_queued(record):
         return None
     usage = _read_job_file(job.usage, ResourceUsage)
     # By the clock of the machine, as the learner measures, and not by that of the API's dependencies.
@@ -191,7 +226,7 @@ def _usage(job: JobDirectory, record: TrainingRecord) -> ResourceUsage | None:
 
 def _warnings(job: JobDirectory, record: TrainingRecord, stalls: StallsFile | None) -> tuple[str, ...] | None:
     """Return the warnings of the watchdog, and after the end those of storing the results too."""
-    is_ended = record.state.is_final and record.started_at is not None
+    is_ended = record.state.is_final and record.was_started
     exit_file = _read_job_file(job.exit, ExitFile) if is_ended else None
     return (*(stalls.texts if stalls else ()), *(exit_file.warnings if exit_file else ())) or None
 
@@ -199,10 +234,6 @@ def _warnings(job: JobDirectory, record: TrainingRecord, stalls: StallsFile | No
 def _event_folders(job: JobDirectory) -> tuple[str, ...] | None:
     event_dirs = _read_job_file(job.event_dirs, EventDirsFile)
     return event_dirs.folders or None if event_dirs else None
-
-
-def _is_queued(record: TrainingRecord) -> bool:
-    return not record.state.is_final and record.started_at is None
 
 
 def _current_time(deps: ApiDeps, record: TrainingRecord) -> datetime:

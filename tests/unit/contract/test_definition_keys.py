@@ -29,6 +29,7 @@ FULL: dict[str, Any] = {
             "hyperparameters": {"lr": 0.01, "learning-rate": 1, "amp": True, "optimizer": "adam"},
             "time_limit": 3600,
             "nodes": 1,
+            "grace": 120,
         },
     },
     "training_data": [
@@ -38,6 +39,8 @@ FULL: dict[str, Any] = {
         }
     ],
     "watchdog": {"gpu_below": 5, "silent_for": 600, "action": "cancel"},
+    "recovery": {"attempts": 3, "exit_codes": [75, 137]},
+    "resume_from": "training-aB3_-6789",
 }
 
 
@@ -117,6 +120,9 @@ def test_a_dump_masks_secrets_so_that_a_rotated_one_is_the_same_definition():
         ("hyperparameters", {str(n): "x" * 8192 for n in range(17)}, "hyperparameters: must be at most 131,072 bytes"),
         ("time_limit", 0, "time_limit: must be greater than 0"),
         ("nodes", 0, "nodes: must be at least 1"),
+        ("grace", -1, "grace: must be at least 0"),
+        ("grace", 86_401, "grace: must be at most 86400"),
+        ("grace", "long", "grace: must be a number"),
     ],
 )
 def test_message_names_the_key_and_the_way_out(key: str, value: Any, message: str):
@@ -138,6 +144,37 @@ def test_message_names_the_key_of_the_watchdog(watchdog: dict[str, Any], message
     with pytest.raises(InvalidDefinition) as caught:
         TrainingDefinition.parse(definition_with("watchdog", watchdog))
     assert any(message in one for one in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("recovery", {}, "recovery.attempts: is missing"),
+        ("recovery", 3, "recovery: must be an object"),
+        ("recovery", {"attempts": 0}, "recovery.attempts: must be at least 1"),
+        ("recovery", {"attempts": 101}, "recovery.attempts: must be at most 100"),
+        ("recovery", {"attempts": 2.5}, "recovery.attempts: must be a whole number"),
+        ("recovery", {"attempts": True}, "recovery.attempts: must be a whole number"),
+        ("recovery", {"attempts": 2, "exit_codes": 75}, "recovery.exit_codes: must be a list"),
+        ("recovery", {"attempts": 2, "exit_codes": [0]}, "recovery.exit_codes[0]: must be at least 1"),
+        ("recovery", {"attempts": 2, "exit_codes": [75, 256]}, "recovery.exit_codes[1]: must be at most 255"),
+        ("recovery", {"attempts": 2, "exit_codes": [75, 75]}, "recovery.exit_codes: must name each exit code once"),
+        ("recovery", {"attempts": 2, "retries": 1}, "recovery.retries: is not a key of the definition"),
+        ("resume_from", "", "resume_from: must have at least 1 character"),
+        ("resume_from", "x" * 65, "resume_from: must have at most 64 characters"),
+        ("resume_from", True, "resume_from: must be a string"),
+    ],
+)
+def test_message_names_the_key_of_recovery_and_of_resuming(path: str, value: Any, message: str):
+    with pytest.raises(InvalidDefinition) as caught:
+        TrainingDefinition.parse(definition_with(path, value))
+    assert any(message in one for one in caught.value.problems), caught.value.problems
+
+
+def test_recovery_without_exit_codes_is_for_a_lost_learner_only():
+    recovery = TrainingDefinition.parse(definition_with("recovery", {"attempts": 2, "exit_codes": None})).recovery
+    assert recovery is not None
+    assert (recovery.attempts, recovery.exit_codes) == (2, ())
 
 
 def test_hyperparameters_become_variables_as_written_and_in_capitals():

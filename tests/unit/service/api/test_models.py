@@ -59,6 +59,7 @@ def test_running_training_reports_phase_gpus_and_last_metric(service) -> None:
         "resources": {"requested": {"gpus": 1}, "enforced": []},
         "metrics": [{**metric, "values": [{"name": "loss", "value": "NaN"}]}],
         "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
+        "attempt": 1,
     }
 
 

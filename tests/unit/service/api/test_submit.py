@@ -61,6 +61,7 @@ def test_example_of_the_documentation_is_accepted(service) -> None:
         "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
         "runtime": "TensorFlow, as documented",
         "resources": {"requested": {"gpus": 1}, "enforced": []},
+        "attempt": 1,
     }
     definition["training_data"][0]["connection"]["password"] = MASK
     assert entity == definition
