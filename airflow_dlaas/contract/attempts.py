@@ -27,7 +27,7 @@ class ResumedFrom(ApiModel):
 
 
 class AttemptReport(ApiModel):
-    """One attempt of a training. One that has ended says why; the last one has the outcome of the training."""
+    """One attempt of a training. One that has ended has the reason; the last one has the outcome of the training."""
 
     number: int
     """From 1."""

@@ -31,7 +31,7 @@ class Series(ApiModel):
     progress: bool = False
     """Whether a redrawn progress bar showed the values: measured within an epoch, often smoothed."""
     total: int
-    """Points that were measured."""
+    """Points that were measured, without those of an earlier attempt that a later one replaces."""
     points: ApiList[Point]
 
 

@@ -40,6 +40,7 @@ INTERNAL_MODULES = {
 PUBLIC_API: dict[str, list[str]] = {
     "assets.swift": ["SAFE_CHARACTERS", "URI_FORMAT", "create_asset", "sanitize_uri"],
     "contract.annotations": ["Annotations", "MAX_NOTE_LENGTH", "MAX_TAGS", "MAX_TAG_LENGTH", "Tag"],
+    "contract.attempts": ["AttemptReport", "CheckpointReport", "ResumedFrom"],
     "contract.base": [
         "ApiList",
         "ApiModel",
@@ -71,6 +72,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "MAX_CONTAINERS",
         "MAX_FRAMEWORK_NAME_LENGTH",
         "MAX_IMAGE_LENGTH",
+        "MAX_TRAINING_ID_LENGTH",
         "ModelDefinition",
         "TrainingDefinition",
     ],
@@ -96,7 +98,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "TRAINING_ERROR_CODES",
         "parse_api_error",
     ],
-    "contract.execution": ["Execution", "MAX_NODES", "MAX_TIME_LIMIT", "ResourceType"],
+    "contract.execution": ["DEFAULT_GRACE", "Execution", "MAX_GRACE", "MAX_NODES", "MAX_TIME_LIMIT", "ResourceType"],
     "contract.experiment": [
         "Experiment",
         "ExperimentDraft",
@@ -117,6 +119,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "value_group",
     ],
     "contract.outcome": ["describe_results_location", "raise_for_state"],
+    "contract.recovery": ["ExitCode", "MAX_ATTEMPTS", "Recovery"],
     "contract.resource_report": ["ResourceAmounts", "ResourceReport"],
     "contract.resources": ["ByteSize", "MAX_CPUS", "MAX_GPUS", "Resources"],
     "contract.state": ["Phase", "TRANSITIONS", "TrainingState"],

@@ -35,6 +35,8 @@ class MetricLine(NamedTuple):
     event_folder: str | None
     values: list[tuple[str, float]]
     """Names and values."""
+    attempt: int = 1
+    """The attempt of the training that measured them."""
 
 
 class MetricLineReader:
@@ -58,6 +60,7 @@ class MetricLineReader:
         text, iteration, values = document["timestamp"], document["iteration"], document["values"]
         get = document.get
         phase, axis, progress, folder = get("phase", ""), get("axis"), get("progress"), get("event_folder")
+        attempt = get("attempt")
         if type(text) is not str or type(iteration) is not int or type(phase) is not str or type(values) is not list:
             raise TypeError
         if text != self._timestamp_text:  # values of one line, and of one pass over the log, have the same time
@@ -70,6 +73,7 @@ class MetricLineReader:
             progress is True,
             folder if type(folder) is str else None,
             [_read_value(value) for value in values],
+            attempt if type(attempt) is int else 1,
         )
 
 
@@ -95,4 +99,5 @@ def _from_metric(metric: Metric) -> MetricLine:
         bool(metric.progress),
         metric.event_folder,
         [(value.name, value.value) for value in metric.values],
+        1 if metric.attempt is None else metric.attempt,
     )

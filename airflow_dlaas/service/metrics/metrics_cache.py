@@ -7,7 +7,6 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import sub
 from pathlib import Path
 
 from airflow_dlaas.contract.curves import Curves, Point, Series
@@ -16,6 +15,7 @@ from airflow_dlaas.service.metrics.downsample import downsample
 from airflow_dlaas.service.metrics.metric_lines import MetricLineReader
 from airflow_dlaas.service.metrics.position_tracker import STEP_AXIS
 from airflow_dlaas.service.metrics.series_names import SeriesKey, series_key, series_names
+from airflow_dlaas.service.metrics.series_points import SeriesPoints, increases
 from airflow_dlaas.service.regular_file import open_regular_file
 
 MAX_SERIES = 200
@@ -31,27 +31,13 @@ CHUNK_SIZE = 4 * 1024**2
 
 
 @dataclass(slots=True)
-class _Points:
-    """The points of one series."""
-
-    numbers: array[float] = field(default_factory=lambda: array("d"), repr=False)
-    """Three consecutive numbers per point: this takes a fifth of the memory of tuples."""
-    axes: set[str | None] = field(default_factory=set)
-    """What the iterations count, as the points state it."""
-
-    def merged(self, other: _Points) -> _Points:
-        """Return these points and, after them, those of *other*."""
-        return _Points(self.numbers + other.numbers, self.axes | other.axes)
-
-
-@dataclass(slots=True)
 class CachedMetrics:
     """The points of one metrics file, as far as it has been read. Not thread-safe."""
 
     path: Path
     reader: MetricLineReader
     offset: int = 0
-    _series: dict[SeriesKey, _Points] = field(default_factory=dict, repr=False)
+    _series: dict[SeriesKey, SeriesPoints] = field(default_factory=dict, repr=False)
     _curves_cache: dict[tuple[int, int], tuple[Series, ...]] = field(default_factory=dict, repr=False)
 
     def read_new_lines(self) -> None:
@@ -96,21 +82,20 @@ class CachedMetrics:
             if points is None:
                 if len(self._series) >= MAX_SERIES:
                     continue
-                points = self._series[key] = _Points()
-            points.numbers.extend((metric.iteration, value, metric.timestamp))
-            points.axes.add(metric.axis)
+                points = self._series[key] = SeriesPoints()
+            points.add(metric.attempt, (metric.iteration, value, metric.timestamp), metric.axis)
 
-    def _named_series(self) -> dict[tuple[str, str, bool], _Points]:
+    def _named_series(self) -> dict[tuple[str, str, bool], SeriesPoints]:
         """Return the points by phase, name, and whether a progress bar showed them."""
-        named: dict[tuple[str, str, bool], _Points] = {}
+        named: dict[tuple[str, str, bool], SeriesPoints] = {}
         for key, name in series_names(self._series).items():
             label, points = (key.phase, name, key.is_progress), self._series[key]
             named[label] = named[label].merged(points) if label in named else points
         return named
 
 
-def _build_series(name: str, phase: str, is_progress: bool, points: _Points, max_points: int) -> Series:
-    numbers = points.numbers
+def _build_series(name: str, phase: str, is_progress: bool, points: SeriesPoints, max_points: int) -> Series:
+    numbers = points.curve()
     unpacked: list[Point] = list(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
     return Series(
         name=name,
@@ -123,14 +108,8 @@ def _build_series(name: str, phase: str, is_progress: bool, points: _Points, max
 
 
 def _axis(stated: set[str | None], iterations: array[float]) -> str | None:
-    """
-    Return what *iterations* count; `TIME_AXIS` if they cannot be the axis of a chart.
-
-    That is the case if they fall somewhere, or mostly stay: the step starts again in each epoch, or each line of an
-    epoch has only the number of the epoch. A few points at the same iteration do no harm.
-    """
-    steps = list(map(sub, iterations[1:], iterations))
-    if steps and (min(steps) < 0 or 2 * steps.count(0.0) > len(steps)):
+    """Return what *iterations* count; `TIME_AXIS` if they cannot be the axis of a chart."""
+    if not increases(iterations):
         return TIME_AXIS
     known = stated - {None}
     if len(known) == 1 and None not in stated:

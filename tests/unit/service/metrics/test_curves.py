@@ -16,6 +16,7 @@ from airflow_dlaas.service.metrics.downsample import downsample
 from airflow_dlaas.service.metrics.metric_lines import MetricLineReader
 from airflow_dlaas.service.metrics.metric_phases import phase_from_folders, split_phase
 from airflow_dlaas.service.metrics.metrics_cache import MAX_CACHED_TRAININGS, MetricsCache
+from airflow_dlaas.service.metrics.series_points import SeriesPoints
 
 LINE = '{{"timestamp":"2026-03-01T12:00:00Z","iteration":{},"phase":"","values":[{{"name":"{}","value":{}}}]}}\n'
 
@@ -118,6 +119,107 @@ def test_same_tag_in_two_folders_is_two_series(tmp_path: Path) -> None:
     assert [(one.name, one.total) for one in found] == [("gen/loss", 1), ("disc/loss", 1)]
 
 
+def attempts_of(path: Path, *attempts: list[int], axis: str = "step") -> Series:
+    """Return the series of a file in which each attempt measured "loss" at some iterations; the value is its number."""
+    lines = [
+        {"iteration": step, "axis": axis, "values": [{"name": "loss", "value": number}]}
+        | ({} if number == 1 else {"attempt": number})
+        for number, steps in enumerate(attempts, start=1)
+        for step in steps
+    ]
+    [found] = series_of(path, *lines)
+    return found
+
+
+def steps_and_attempts(found: Series) -> list[tuple[float, float]]:
+    return [(step, value) for step, value, _ in found.points]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        ([[1, 2, 3]], [(1, 1), (2, 1), (3, 1)]),
+        ([[1, 2, 3], [2, 3, 4]], [(1, 1), (2, 2), (3, 2), (4, 2)]),
+        ([[1, 2, 3], [4, 5]], [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)]),
+        ([[10, 20, 30], [15]], [(10, 1), (15, 2)]),
+        ([[1, 2, 3], [1]], [(1, 2)]),
+        ([[1, 2, 3, 4], [3, 4, 5, 6], [4, 5]], [(1, 1), (2, 1), (3, 2), (4, 3), (5, 3)]),
+        ([[1, 2, 3, 4], [3], [2, 3]], [(1, 1), (2, 3), (3, 3)]),
+        ([[1, 2, 2, 3], [2, 3]], [(1, 1), (2, 2), (3, 2)]),
+        ([[], [1, 2]], [(1, 2), (2, 2)]),
+    ],
+)
+def test_points_of_a_further_attempt_replace_earlier_ones_from_its_first_step_on(
+    tmp_path: Path, attempts: list[list[int]], expected: list[tuple[int, int]]
+) -> None:
+    found = attempts_of(tmp_path / "m", *attempts)
+    assert steps_and_attempts(found) == expected
+    assert (found.axis, found.total) == ("step", len(expected))
+
+
+def test_each_series_is_replaced_from_its_own_first_step_on(tmp_path: Path) -> None:
+    def values(name: str) -> list[dict[str, Any]]:
+        return [{"name": name, "value": 1.0}]
+
+    loss, accuracy = values("loss"), values("acc")
+    found = series_of(
+        tmp_path / "m",
+        *({"iteration": step, "values": loss} for step in (1, 2, 3)),
+        *({"iteration": step, "values": accuracy} for step in (1, 3)),
+        {"iteration": 2, "values": loss, "attempt": 2},
+    )
+    assert [(one.name, [point[0] for point in one.points]) for one in found] == [("loss", [1, 2]), ("acc", [1, 3])]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "total"), [([[1, 2, 1, 2], [1, 2]], 6), ([[1, 2, 3], [1, 2, 1]], 6), ([[5, 5, 5, 5], [5, 5, 5]], 7)]
+)
+def test_points_over_time_are_not_replaced(tmp_path: Path, attempts: list[list[int]], total: int) -> None:
+    found = attempts_of(tmp_path / "m", *attempts)
+    assert (found.axis, found.total) == ("time", total)
+
+
+def test_line_of_an_earlier_attempt_after_the_first_one_of_the_next_replaces_nothing(tmp_path: Path) -> None:
+    lines = [{"iteration": step, "attempt": attempt} for step, attempt in ((1, 1), (2, 1), (2, 2), (3, 1))]
+    [found] = series_of(tmp_path / "m", *lines)
+    assert [point[0] for point in found.points] == [1, 2]
+
+
+def test_curve_changes_while_the_next_attempt_measures(tmp_path: Path) -> None:
+    path, kept = tmp_path / "m", new_cache()
+    path.write_text("".join(LINE.format(step, "loss", 1) for step in (1, 2, 3)))
+    first = kept.curves(path, 10, None, complete=False)
+    with path.open("a") as file:
+        file.write(LINE.format(2, "loss", 2).replace("}]}", '}],"attempt":2}'))
+    second = kept.curves(path, 10, first.version, complete=False)
+    assert [steps_and_attempts(one) for one in second.series or ()] == [[(1, 1), (2, 2)]]
+
+
+def test_tag_and_folder_of_one_phase_are_replaced_together(tmp_path: Path) -> None:
+    values = [{"name": "train/loss", "value": 1.0}]
+    in_folder = {"event_folder": "train", "phase": "train"}
+    [found] = series_of(
+        tmp_path / "m",
+        {"event_folder": "", "values": values},
+        *({**in_folder, "iteration": step} for step in (2, 3)),
+        {**in_folder, "iteration": 3, "attempt": 2},
+    )
+    assert [point[0] for point in found.points] == [1, 2, 3]
+
+
+@given(st.lists(st.lists(st.integers(0, 30), unique=True, max_size=12).map(sorted), max_size=4))
+def test_curve_of_increasing_attempts_has_each_step_once_in_order(attempts: list[list[int]]) -> None:
+    points = SeriesPoints()
+    for number, steps in enumerate(attempts, start=1):
+        for step in steps:
+            points.add(number, (step, number, 0.0), "step")
+    curve = points.curve()
+    steps = list(curve[0::3])
+    assert steps == sorted(set(steps))
+    newest = next((one for one in reversed(attempts) if one), [])
+    assert steps[-len(newest) :] == newest if newest else not steps
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -158,6 +260,9 @@ def parse_metric(line: bytes) -> Metric | None:
         b'{"timestamp":"2026-03-01T12:00:00Z","iteration":"3","values":[{"name":"a","value":"1.5"}],"progress":true}',
         b'{"timestamp":1772366400,"iteration":3.0,"values":[{"name":"a","value":NaN}],"progress":false}',
         b'{"timestamp":"2026-03-01T12:00:00Z","iteration":3,"values":[],"phase":"x","axis":null,"event_folder":null}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":3,"values":[],"attempt":2}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":"3","values":[],"attempt":3}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":3,"values":[],"attempt":null}',
     ],
 )
 def test_line_has_the_content_that_the_model_reads(line: bytes) -> None:
@@ -170,6 +275,7 @@ def test_line_has_the_content_that_the_model_reads(line: bytes) -> None:
         bool(metric.progress),
         metric.event_folder,
         [(one.name, one.value) for one in metric.values],
+        metric.attempt or 1,
     )
     assert str(tuple(MetricLineReader(parse_metric).read(line) or ())) == str(expected)
 

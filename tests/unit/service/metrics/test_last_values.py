@@ -33,6 +33,11 @@ def test_last_value_of_each_name_is_returned_newest_first() -> None:
     assert last(line(1, loss=3, acc=0.1), line(2, loss=2), line(3, lr=1)) == ["/lr=1 @3", "/loss=2 @2", "/acc=0.1 @1"]
 
 
+def test_newest_line_counts_though_an_earlier_attempt_went_further() -> None:
+    further = line(7, loss=3, more={"attempt": 2})
+    assert last(line(9, loss=1, acc=0.9), further) == ["/loss=3 @7", "/acc=0.9 @9"]
+
+
 def test_last_value_that_is_not_finite_is_the_last_value() -> None:
     assert last(line(1, loss=0.5), line(2, loss=float("nan"))) == ["/loss=nan @2"]
     assert last(line(1, loss=0.5), line(2, loss=float("inf"))) == ["/loss=inf @2"]
