@@ -32,10 +32,10 @@ class WastedHours(ApiModel):
     """
 
     failed: float = 0.0
-    """Trainings that ended in state `error`, but those below."""
+    """Trainings that ended in state `error`, and attempts that another one followed, but those below."""
     canceled: float = 0.0
     lost: float = 0.0
-    """Trainings whose learner was lost: the machine was restarted, or a process was killed."""
+    """Attempts whose learner was lost: the machine was restarted, or a process was killed."""
     stalled: float = 0.0
 
     @property

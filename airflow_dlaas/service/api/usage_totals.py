@@ -11,7 +11,7 @@ from airflow_dlaas.contract.usage_report import UsageGrouping, UsageReport, Usag
 from airflow_dlaas.service.store.usage_record import UsageRecord
 
 LOST_CODE = "S100"
-"""The error code of a training that was started and whose learner was lost."""
+"""The error code of an attempt that was started and whose learner was lost."""
 
 STALLED_CODE = "C203"
 """The error code of a training that its watchdog stopped."""
@@ -31,12 +31,16 @@ class Interval:
         return record.slots * max(0.0, (end - max(self.since, record.started_at)).total_seconds())
 
     def has(self, record: UsageRecord) -> bool:
-        """Return whether the training held its slots at any moment of this interval."""
+        """Return whether the attempt held its slots at any moment of this interval."""
         return record.started_at < self.until and (record.released_at or self.now) > self.since
 
 
 def make_report(records: Sequence[UsageRecord], interval: Interval, by: UsageGrouping) -> UsageReport:
-    """Return the report of *records* with a row for each user, DAG or state, and one total."""
+    """
+    Return the report of *records* with a row for each user, DAG or state, and one total.
+
+    A training with several attempts counts once in each row that it is in, and once in the total.
+    """
     names: dict[str, list[UsageRecord]] = {}
     in_interval = [record for record in records if interval.has(record)]
     for record in in_interval:
@@ -59,12 +63,16 @@ def _sum(records: Sequence[UsageRecord], interval: Interval) -> UsageTotal:
         cause, share = _waste(record)
         if cause is not None:
             wasted[cause] += hours * share
-    return UsageTotal(trainings=len(records), gpu_hours=used, wasted=WastedHours(**wasted))
+    trainings = len({record.training_id for record in records})
+    return UsageTotal(trainings=trainings, gpu_hours=used, wasted=WastedHours(**wasted))
 
 
 def _waste(record: UsageRecord) -> tuple[str | None, float]:
     """
-    Return the cause of a training's waste, and the wasted share of its hours.
+    Return the cause of an attempt's waste, and the wasted share of its hours.
+
+    An attempt that another one followed ended as an error, also if the training completes: what its checkpoints kept of
+    it is not known here.
 
     The stalled time of a completed training is spread evenly over its hours, so that the parts of it in several
     intervals have the right sum.

@@ -49,9 +49,9 @@ def test_slots_that_are_held_count_until_now_and_not_beyond_the_interval() -> No
 def test_rows_are_those_of_users_dags_or_states_the_most_hours_first() -> None:
     records = (
         HOUR,
-        replace(HOUR, owner="you", dag_id=None, slots=1),
-        replace(HOUR, owner="you", state="canceled", slots=4),
-        replace(HOUR, owner="zoe", slots=0),
+        replace(HOUR, training_id="u", owner="you", dag_id=None, slots=1),
+        replace(HOUR, training_id="v", owner="you", state="canceled", slots=4),
+        replace(HOUR, training_id="w", owner="zoe", slots=0),
     )
     found = {
         by: [(row.name, row.trainings, row.gpu_hours) for row in report(*records, by=by).rows] for by in UsageGrouping
@@ -81,12 +81,31 @@ def test_each_wasted_hour_has_one_cause(changes: dict[str, object], wasted: Wast
     assert report(replace(HOUR, **changes)).total.wasted == wasted
 
 
+def test_training_with_several_attempts_counts_once_with_the_hours_of_each() -> None:
+    lost = replace(HOUR, state="error", error_code="S100")
+    failed = replace(HOUR, attempt=2, started_at=at(3), released_at=at(4), state="error", error_code="C201")
+    last = replace(HOUR, attempt=3, started_at=at(5), released_at=at(7))
+    found = report(lost, failed, last)
+    assert (found.total.trainings, found.total.gpu_hours) == (1, 8)
+    assert found.total.wasted == WastedHours(lost=2, failed=2)
+    assert [(row.name, row.trainings, row.gpu_hours) for row in found.rows] == [("me", 1, 8)]
+    by_state = report(lost, failed, last, by="state")
+    assert [(row.name, row.trainings, row.gpu_hours) for row in by_state.rows] == [
+        ("completed", 1, 4),
+        ("error", 1, 4),
+    ]
+    assert by_state.total.trainings == 1
+    assert report(lost, failed, last, since=4.5, until=6).total == report(last, since=4.5, until=6).total
+
+
 RECORDS = st.builds(
     lambda start, held, **values: UsageRecord(
-        "t", released_at=None if held is None else at(start + held), started_at=at(start), finished_at=None, **values
+        released_at=None if held is None else at(start + held), started_at=at(start), finished_at=None, **values
     ),
     start=st.floats(0, 50),
     held=st.none() | st.floats(0, 50),
+    training_id=st.sampled_from("tu"),
+    attempt=st.integers(1, 3),
     owner=st.sampled_from("ab"),
     dag_id=st.sampled_from(["d", "e", None]),
     task_id=st.none(),
