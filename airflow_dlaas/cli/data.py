@@ -122,7 +122,7 @@ def download(
     home: HomeOption = None,
 ) -> None:
     """Download and verify the objects of a container, without unchanged files; resumes an interrupted download."""
-    from airflow_dlaas.contract.results import result_folder_markers
+    from airflow_dlaas.contract.results import internal_result_objects
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
@@ -130,7 +130,7 @@ def download(
     with open_store(find_store(home, connection)) as store, progress_display("Downloaded") as on_progress:
         options = api.DownloadOptions(
             prefix=prefix,
-            exclude_filter=lambda names: result_folder_markers(names, prefix),
+            exclude_filter=lambda names: internal_result_objects(names, prefix),
             allow_empty=allow_empty,
             checksum_cache=ChecksumCache(default_path()),
             threads=threads,

@@ -17,6 +17,7 @@ from airflow_dlaas.exceptions import Conflict, DlaasError, InvalidArgument
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
+    from airflow_dlaas.contract.training import Training
     from airflow_dlaas.storage.object_store import ObjectStore
 
 
@@ -89,9 +90,27 @@ def delete_training(client: Client, store: ObjectStore | None, training_id: str)
     if not training.state.is_final:
         raise Conflict(_still_running(training_id))
     # The results first: without the record, their place is unknown.
-    count = delete_results(store, training)
+    count = delete_results(store, training, container=_checkpoint_container(client, training))
     client.send(calls.delete_training(training_id))
     return f"{training_id} is deleted, and {count:,} objects of its results"
+
+
+def _checkpoint_container(client: Client, training: Training) -> str | None:
+    """Return the container of a training that has left no results but may have left checkpoints, or None."""
+    from pydantic import ValidationError
+
+    from airflow_dlaas.cli.results import results_location
+    from airflow_dlaas.client import calls
+    from airflow_dlaas.contract.definition import TrainingDefinition
+
+    status = training.status
+    if results_location(training) is not None or (status.checkpoint is None and (status.attempt or 1) == 1):
+        return None
+    entity = client.send(calls.get_training_entity(training.id))
+    try:
+        return TrainingDefinition.model_validate(entity, extra="ignore").results_store.target.container
+    except ValidationError:
+        return None
 
 
 def _still_running(training_id: str) -> str:

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from airflow_dlaas.contract.format_list import format_list
-from airflow_dlaas.contract.results import is_marker
+from airflow_dlaas.contract.results import is_internal, results_root
 from airflow_dlaas.contract.store_names import require_prefix
 from airflow_dlaas.contract.training import ResultsLocation, Training
 from airflow_dlaas.exceptions import InvalidArgument, ObjectNotFound
@@ -82,7 +82,7 @@ def fetch_results(
         plan.destination,
         api.DownloadOptions(
             prefix=plan.prefix,
-            exclude_filter=_markers,
+            exclude_filter=_internal_objects,
             allow_empty=True,
             checksum_cache=ChecksumCache(default_path()),
             progress=on_progress,
@@ -93,17 +93,25 @@ def fetch_results(
     return report
 
 
-def delete_results(store: ObjectStore, training: Training) -> int:
-    """Delete all objects of the results of *training*; return their number, 0 if it has left none."""
+def delete_results(store: ObjectStore, training: Training, *, container: str | None = None) -> int:
+    """
+    Delete all objects that *training* has stored, the results of all attempts and its checkpoints; return their number.
+
+    :param container: the container for results, for a training that has left checkpoints and no results; without it,
+        such a training has nothing to delete.
+    """
     location = results_location(training)
+    if location is None:
+        location = ResultsLocation(container=container, model_location=training.id) if container else None
     if location is None or not location.model_location.strip("/"):
         return 0  # an empty folder would be the whole container
-    return len(api.delete_objects(store, location.container, prefix=require_prefix(location.model_location)))
+    folder = results_root(training.id, location.model_location)
+    return len(api.delete_objects(store, location.container, prefix=require_prefix(folder)))
 
 
 def _differing_files(store: ObjectStore, plan: FetchPlan) -> Sequence[str]:
     """Return the results whose names are taken in the destination by files with another content."""
-    listing = [one for one in store.list_objects(plan.location.container, plan.prefix) if not is_marker(one.name)]
+    listing = [one for one in store.list_objects(plan.location.container, plan.prefix) if not is_internal(one.name)]
     planned = planned_downloads(listing, plan.prefix, None)
     present = {
         one.stored.name: plan.destination / one.relative_path
@@ -118,5 +126,5 @@ def _differing_files(store: ObjectStore, plan: FetchPlan) -> Sequence[str]:
     return [one.name.removeprefix(plan.prefix) for one in comparison.uploads]
 
 
-def _markers(names: Sequence[str]) -> list[str]:
-    return [one for one in names if is_marker(one)]
+def _internal_objects(names: Sequence[str]) -> list[str]:
+    return [one for one in names if is_internal(one)]

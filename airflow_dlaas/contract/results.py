@@ -50,6 +50,18 @@ def attempt_folder(training_id: str, attempt: int) -> str:
     return training_id if attempt == 1 else f"{training_id}/attempt-{attempt}"
 
 
+def results_root(training_id: str, model_location: str) -> str:
+    """
+    Return the folder with all that a training has stored: the results of all attempts, and its checkpoints.
+
+    :param model_location: the folder of the attempt that counts, as the service reports it; another service may have
+        folders of other names.
+    """
+    folder = model_location.rstrip("/")
+    attempt = folder.removeprefix(f"{training_id}/attempt-")
+    return training_id if attempt != folder and attempt.isascii() and attempt.isdigit() else folder
+
+
 def checkpoints_folder(training_id: str) -> str:
     """Return the folder of a training's checkpoints; each attempt has a folder in it, named by its number."""
     return f"{training_id}/{CHECKPOINTS_FOLDER}"
@@ -106,16 +118,16 @@ def nested_result_objects(names: Iterable[str], prefix: str) -> list[str]:
     return [name for name in names if enclosing_folder(name, folders) is not None]
 
 
-def result_folder_markers(names: Collection[str], prefix: str) -> list[str]:
+def internal_result_objects(names: Collection[str], prefix: str) -> list[str]:
     """
-    Return the markers in the folder *prefix* if the folder itself has results.
+    Return the internal objects (`is_internal`) in the folder *prefix* if the folder itself has results.
 
     Empty if only folders below it have results: in a copy, their markers still show which folders these are.
 
     :param names: the listing of the folder.
     """
     folder = prefix.rstrip("/")
-    return [name for name in names if is_marker(name)] if folder and f"{folder}/{MARKER_BASENAME}" in names else []
+    return [name for name in names if is_internal(name)] if folder and f"{folder}/{MARKER_BASENAME}" in names else []
 
 
 def uploaded_results_warning(container: str, folders: Collection[str]) -> str:

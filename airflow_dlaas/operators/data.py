@@ -198,7 +198,7 @@ class DownloadDataOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Download the objects; the progress is logged every few seconds."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.contract.results import result_folder_markers
+        from airflow_dlaas.contract.results import internal_result_objects
         from airflow_dlaas.task_runs.locations import local_output_dir
 
         started = time.monotonic()
@@ -207,7 +207,7 @@ class DownloadDataOperator(CheckedOperator):
                 self.container,
                 folder,
                 prefix=self.prefix,
-                exclude_filter=lambda names: result_folder_markers(names, self.prefix),
+                exclude_filter=lambda names: internal_result_objects(names, self.prefix),
                 allow_empty=self.allow_empty,
             )
         self.log.info(

@@ -65,7 +65,7 @@ class FetchModelOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Request the location of the results, and fetch them to *destination*."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.contract.results import is_marker
+        from airflow_dlaas.contract.results import is_internal
         from airflow_dlaas.exceptions import ObjectNotFound
         from airflow_dlaas.task_runs.resumable_folder import resumable_folder
 
@@ -82,7 +82,7 @@ class FetchModelOperator(CheckedOperator):
                 location.container,
                 folder,
                 prefix=prefix,
-                exclude_filter=lambda names: [name for name in names if is_marker(name)],
+                exclude_filter=lambda names: [name for name in names if is_internal(name)],
                 allow_empty=True,
             )
             if not report.files + report.unchanged:

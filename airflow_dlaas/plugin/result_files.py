@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
-from airflow_dlaas.contract.results import MARKER_BASENAME
+from airflow_dlaas.contract.results import CHECKPOINTS_FOLDER, MARKER_BASENAME
 from airflow_dlaas.plugin.response_models import ResultFile, ResultFiles, TextPreview
 from airflow_dlaas.storage.object_store import StoredObject
 
@@ -48,7 +48,8 @@ def image_type(name: str) -> str | None:
 
 def result_files(container: str, folder: str, listing: Iterable[StoredObject]) -> ResultFiles:
     """
-    Build the list of the files in *folder*, without what only marks a folder; names are relative to it.
+    Build the list of the files in *folder*, without its internal objects and what only marks a folder; names are
+    relative to it.
 
     :param listing: the objects in the folder, by name; no more than needed is read.
     """
@@ -61,7 +62,10 @@ def result_files(container: str, folder: str, listing: Iterable[StoredObject]) -
             preview=preview_kind(one.name),
         )
         for one in listing
-        if one.name != prefix + MARKER_BASENAME and not one.is_folder_marker and not one.name.endswith("/")
+        if one.name != prefix + MARKER_BASENAME
+        and not one.name.startswith(f"{prefix}{CHECKPOINTS_FOLDER}/")
+        and not one.is_folder_marker
+        and not one.name.endswith("/")
     )
     found = list(islice(files, MAX_FILES + 1))
     return ResultFiles(container=container, location=folder, files=found[:MAX_FILES], truncated=len(found) > MAX_FILES)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.client import calls
+from airflow_dlaas.contract.results import is_internal
 from airflow_dlaas.contract.task_tag import without_task_tag
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.task_runs.run_key import without_run_key
@@ -112,7 +113,8 @@ def _reuse_obstacle(
         return "its status does not name where its results are"
     location = reported.location
     with make_store(results_connection) as store:
-        if next(iter(store.list_objects(location.container, f"{location.model_location}/")), None) is None:
+        stored = store.list_objects(location.container, f"{location.model_location}/")
+        if all(is_internal(one.name) for one in stored):
             missing = f"container {location.container} has no objects under {location.model_location}/ any more"
             return escape_control_characters(missing, single_line=True)
     return None

@@ -102,7 +102,7 @@ def test_fetch_of_nothing_is_final_and_leaves_no_folder(training_id: str, tmp_pa
 
 
 @pytest.mark.usefixtures("store_proxy")
-def test_fetch_of_all_results_leaves_out_the_marker(training_id: str, tmp_path: Path) -> None:
+def test_fetch_of_all_results_leaves_out_the_internal_objects(training_id: str, tmp_path: Path) -> None:
     fetch(training_id, tmp_path / "all", part="")
     assert {"model/large", "model/small"} < set(read_tree(tmp_path / "all"))
     assert ".dlaas-training" not in read_tree(tmp_path / "all")

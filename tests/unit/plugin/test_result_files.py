@@ -44,8 +44,10 @@ def test_preview_kind_is_that_of_the_file_type(name: str, kind: str | None) -> N
     assert (image_type(name) is not None) == (kind == "image")
 
 
-def test_list_has_names_below_the_folder_and_no_markers() -> None:
+def test_list_has_names_below_the_folder_and_no_internal_objects() -> None:
     listing = [
+        stored("training-1/.dlaas-checkpoints/1/content/0-1"),
+        stored("training-1/.dlaas-checkpoints/1/manifest-00000001.json"),
         stored("training-1/.dlaas-training"),
         stored("training-1/learner-1/training-log.txt"),
         stored("training-1/model", is_folder_marker=True),
