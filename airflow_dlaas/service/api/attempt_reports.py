@@ -33,9 +33,11 @@ def report_phases(record: TrainingRecord, file: PhaseFile | None) -> tuple[Phase
     """Return the phases of all attempts; without *file*, those that the record has."""
     queued = PhaseTime(phase=Phase.QUEUED, since=record.submitted_at)
     found = [] if file is None else [*file.before, PhaseTime(phase=file.phase, since=file.since)]
-    ends = [one.ended_at for one in record.ended_attempts if one.ended_at is not None]
-    recovering = [PhaseTime(phase=Phase.RECOVERING, since=end) for end in ends]
-    if recovering and not any(one.phase is Phase.RECOVERING for one in found):
+    # The learner of a further attempt records the phase before it; between two attempts, it is not recorded yet.
+    recorded = sum(one.phase is Phase.RECOVERING for one in found)
+    ends = [one.ended_at for one in record.ended_attempts[recorded:] if one.ended_at is not None]
+    if ends:
+        recovering = [PhaseTime(phase=Phase.RECOVERING, since=end) for end in ends]
         found = sorted((*found, *recovering), key=lambda one: one.since.timestamp())
     return (queued, *found)
 

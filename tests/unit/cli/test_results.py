@@ -23,6 +23,12 @@ CHECKPOINTS = {
 SECOND = {f"{ID}/attempt-2/model/w": b"2", f"{ID}/attempt-2/learner-1/training-log.txt": b"log 2"}
 
 
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the checksums of the fetched files out of the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def stored_at(location: str | None) -> Training:
     """Return a training whose results are at *location*; None: it has left none."""
     training = a_training()

@@ -132,6 +132,13 @@ def test_phases_that_the_learner_reports_are_not_reported_twice(service, run: st
     before = (PhaseTime(phase=Phase.RECOVERING, since=service.clock()),)
     write_files(service, run, attempt=2, phase=Phase.LOADING, before=before)
     assert [str(one.phase) for one in reported_status(service, run).phases or ()] == ["queued", "recovering", "loading"]
+    service.clock.advance(seconds=60)
+    first = service.store.get_training("dlaas", run).ended_attempts
+    second = AttemptReport(number=2, ended_at=service.clock(), code="S100", reason="why")
+    change(service, run, attempt=3, ended_attempts=(*first, second), started_at=None, gpus=(), phase=Phase.RECOVERING)
+    found = reported_status(service, run)
+    assert [str(one.phase) for one in found.phases or ()] == ["queued", "recovering", "loading", "recovering"]
+    assert [one.number for one in found.attempts or ()] == [1, 2, 3]
 
 
 def test_last_attempt_has_the_outcome_of_the_training_and_the_folder_of_the_results(service, run: str) -> None:

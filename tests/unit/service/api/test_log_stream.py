@@ -20,6 +20,8 @@ from airflow_dlaas.service.api import log_stream
 from airflow_dlaas.service.api.dependencies import ApiLimits
 from airflow_dlaas.service.store.base import TrainingOutcome
 from tests.conformance.store.conftest import a_definition, a_training
+from tests.unit.service.api.test_attempts import begin_attempt, between_attempts
+from tests.unit.service.api.test_models import start
 
 METRIC = '{"timestamp":"2026-03-01T12:00:04Z","iteration":%d,"phase":"train","values":[{"name":"loss","value":0.5}]}\n'
 
@@ -124,6 +126,41 @@ def test_training_is_followed_from_the_queue_to_its_end(service) -> None:
         with pytest.raises(WebSocketDisconnect) as end:
             socket.receive_text()
         assert end.value.code == 1000
+
+
+def test_log_stream_goes_on_over_the_attempts_of_a_training(service) -> None:
+    run = service.submit()
+    start(service, run)
+    job = service.job(run)
+    job.log.write_bytes(b"one\n")
+    with service.client.websocket_connect(f"/v3/models/{run}/monitor") as socket:
+        assert socket_status(socket.receive_text()) == {"state": "running", "offset": 4, "message": "one\n"}
+        between_attempts(service, run)
+        with job.log.open("ab") as log:
+            log.write(b"attempt 2\n")
+        assert socket_status(socket.receive_text()) == {"state": "running", "offset": 14, "message": "attempt 2\n"}
+        begin_attempt(service, run)
+        job.metrics.write_text(METRIC.replace("}]}", '}],"attempt":2}') % 1)
+        assert socket_status(socket.receive_text())["metrics"][0]["attempt"] == 2
+        service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+        assert socket_status(socket.receive_text()) == {"state": "completed", "offset": 14}
+        with pytest.raises(WebSocketDisconnect) as end:
+            socket.receive_text()
+        assert end.value.reason == LOG_COMPLETE_REASON
+
+
+def test_log_and_metrics_of_a_training_between_two_attempts_are_not_complete(service) -> None:
+    run = service.submit()
+    start(service, run)
+    service.job(run).log.write_bytes(b"one\n")
+    service.job(run).metrics.write_text(METRIC % 1)
+    between_attempts(service, run)
+    for path in ("log", "log?tail=100", "metrics", "usage"):
+        reply = service.client.get(f"/v3/models/{run}/{path}")
+        assert (reply.status_code, reply.json()["complete"]) == (200, False), path
+    service.store.request_cancel("dlaas", run, service.clock())
+    assert service.client.get(f"/v3/models/{run}/log").json()["complete"]
+    assert frames(service, run)[0] == {"state": "canceled", "offset": 4, "message": "one\n"}
 
 
 def test_log_stream_closes_when_its_training_is_deleted(service) -> None:
