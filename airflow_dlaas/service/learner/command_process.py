@@ -5,28 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_dlaas.service.learner.command_start import CommandStart
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
+from airflow_dlaas.service.learner.termination import SANDBOX_PROGRAM, Termination
 from airflow_dlaas.service.process.process_info import descendants, program_name
-
-GRACE_PERIOD = 10.0
-"""Seconds between SIGTERM and SIGKILL for a canceled command, to save a checkpoint."""
 
 LEFTOVER_GRACE_PERIOD = 1.0
 """Seconds between SIGTERM and SIGKILL for background processes of a command that ended by itself."""
 
-KILL_TIMEOUT = 30.0
-"""Seconds after SIGKILL; a process that is still there hangs in the kernel and is given up."""
-
 LEFTOVER_EXIT_TIMEOUT = 0.25
 """Seconds for helper processes that end shortly after the command, such as Python's resource tracker."""
-
-SANDBOX_PROGRAM = "bwrap"
-"""The program that runs the sandbox. It is not one of the command's."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two checks of the processes that are being terminated."""
@@ -66,14 +58,17 @@ def run_supervised(
     output: LogPipe,
     waker: SignalWaker,
     timeout: float | None,
+    grace: float,
     get_stop_reason: Callable[[], str | None] = lambda: None,
 ) -> CommandResult:
     """
     Run the command of *start* until it ends, until *timeout* seconds have passed, until there is a reason to stop it,
     or until the learner receives a request to stop.
 
-    stdout and stderr go to *output*. When this returns, no process that it started is running.
+    stdout and stderr go to *output*. When this returns, no process that it started is running. A further request to
+    stop changes nothing: the command keeps the rest of its time to save.
 
+    :param grace: seconds between SIGTERM and SIGKILL for a command that is stopped.
     :param get_stop_reason: returns why the command must be stopped, or None; when it has one, *waker* must be woken.
     :raises HostError: the process could not be started.
     """
@@ -92,8 +87,10 @@ def run_supervised(
     leftover_programs: tuple[str, ...] = ()
     if status is not None:
         leftover_programs = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if start.in_sandbox else set())
-    grace_period, terminated_at = GRACE_PERIOD if status is None else LEFTOVER_GRACE_PERIOD, time.monotonic()
-    late_status = _terminate_and_reap(process.pid, grace_period, waker, {process.pid} if start.in_sandbox else set())
+    termination = Termination(
+        grace if status is None else LEFTOVER_GRACE_PERIOD, sandbox_pid=process.pid if start.in_sandbox else None
+    )
+    late_status = _terminate_and_reap(process.pid, termination, waker)
     code = status if status is not None else late_status if late_status is not None else -signal.SIGKILL
     process.returncode = code  # reaped here, not by Popen, which would wait for it
     return CommandResult(
@@ -101,8 +98,8 @@ def run_supervised(
         canceled=canceled,
         timed_out=timed_out,
         stop_reason=reason if status is None else None,
-        grace_period=grace_period,
-        termination_seconds=time.monotonic() - terminated_at,
+        grace_period=termination.grace,
+        termination_seconds=time.monotonic() - termination.started_at,
         leftover_programs=leftover_programs,
     )
 
@@ -122,8 +119,9 @@ def terminate_descendants(waker: SignalWaker) -> None:
 
     Nothing is reaped here, because a thread that still runs waits for its own child.
     """
-    for _ in _termination_steps(LEFTOVER_GRACE_PERIOD, waker, set()):
-        pass
+    termination = Termination(LEFTOVER_GRACE_PERIOD)
+    while termination.advance():
+        waker.wait(POLL_INTERVAL)
 
 
 def _reap(target_pid: int) -> int | None:
@@ -140,39 +138,12 @@ def _reap(target_pid: int) -> int | None:
             code = os.waitstatus_to_exitcode(status)
 
 
-def _terminate_and_reap(
-    target_pid: int, grace_period: float, waker: SignalWaker, excluded_pids: set[int]
-) -> int | None:
+def _terminate_and_reap(target_pid: int, termination: Termination, waker: SignalWaker) -> int | None:
     """Terminate and reap all descendants; return the exit code of *target_pid* if it is one of them."""
     code = None
-    for _ in _termination_steps(grace_period, waker, excluded_pids):
+    while termination.advance():
+        waker.wait(POLL_INTERVAL)
         reaped = _reap(target_pid)
         code = reaped if reaped is not None else code
     reaped = _reap(target_pid)
     return reaped if reaped is not None else code
-
-
-def _termination_steps(grace_period: float, waker: SignalWaker, excluded_pids: set[int]) -> Iterator[None]:
-    """
-    Send SIGTERM to all descendants but *excluded_pids*, SIGKILL after *grace_period* seconds; yield after each check.
-
-    The first process of a PID namespace ignores a SIGTERM from outside: a sandbox lives as long as the command in it.
-    """
-    started_at = time.monotonic()
-    signaled_pids = set(excluded_pids)
-    while (left := descendants(os.getpid())) and (since := time.monotonic() - started_at) < grace_period + KILL_TIMEOUT:
-        for pid in left:
-            if since >= grace_period:
-                _send_signal(pid, signal.SIGKILL)
-            elif pid not in signaled_pids:
-                _send_signal(pid, signal.SIGTERM)
-                signaled_pids.add(pid)
-        waker.wait(POLL_INTERVAL)
-        yield
-
-
-def _send_signal(pid: int, signum: signal.Signals) -> None:
-    try:
-        os.kill(pid, signum)
-    except ProcessLookupError:
-        return

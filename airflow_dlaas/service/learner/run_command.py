@@ -94,6 +94,7 @@ class CommandRun:
                     output=output,
                     waker=self.waker,
                     timeout=limit.seconds if (limit := time_limit(self.spec, self.definition)) else None,
+                    grace=self.spec.grace,
                     get_stop_reason=get_stop_reason,
                 )
         finally:

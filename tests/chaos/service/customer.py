@@ -24,6 +24,9 @@ STARTED_FILE = "started.txt"
 WAIT_FOR_RELEASE = "while [ ! -e $LOG_DIR/released ]; do sleep 0.05; done"
 """A command that waits for `Customer.release`."""
 
+GRACE = 3.0
+"""Seconds between SIGTERM and SIGKILL in all definitions: few, since tests wait for them."""
+
 END_TIMEOUT = 180.0
 """Seconds to wait for the end of a training, with kills of the service, on a machine with high load."""
 
@@ -206,7 +209,7 @@ class Customer:
                 "name": "chaos",
                 "definition_location": self.code_location,
                 "framework": {"name": "tensorflow", "version": "test"},
-                "execution": {"command": command, "resourceType": size},
+                "execution": {"command": command, "resourceType": size, "grace": GRACE},
             },
             "training_data": [{"connection": store, "source": {"container": self.data, **store_type}}],
             "training_results": {"connection": store, "target": {"container": self.results, **store_type}},

@@ -23,7 +23,7 @@ from typing import Any
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
 from airflow_dlaas.service.job_spec import JobSpec
-from airflow_dlaas.service.learner import command_process, job_storage, lifecycle, run_command
+from airflow_dlaas.service.learner import job_storage, lifecycle, run_command
 from airflow_dlaas.service.learner.__main__ import main
 
 STEPS = ("claim", "read_spec", "upload_results", "write_exit", *(f"enter-{phase}" for phase in Phase))
@@ -31,9 +31,6 @@ STEPS = ("claim", "read_spec", "upload_results", "write_exit", *(f"enter-{phase}
 
 DURING = "during"
 """Half a second after the start of a step that takes longer."""
-
-GRACE = 3.0
-"""Seconds between SIGTERM and SIGKILL: fewer than in the service, since tests wait for them."""
 
 HOLD_PHASES = ": hold-phases;"
 """The start of a command whose learner stays in each phase until a dispatcher has recorded the phase."""
@@ -111,7 +108,6 @@ def _wrap(
 
 
 if __name__ == "__main__":
-    command_process.GRACE_PERIOD = GRACE  # type: ignore[misc]
     install(JobDirectory(Path(sys.argv[1]).absolute()))
     code = main()
     sys.stdout.flush()

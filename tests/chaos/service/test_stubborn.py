@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from tests.chaos.service.audit import find_violations
-from tests.chaos.service.customer import END_TIMEOUT, Customer, Submission
-from tests.chaos.service.learner import GRACE, kill_command
+from tests.chaos.service.customer import END_TIMEOUT, GRACE, Customer, Submission
+from tests.chaos.service.learner import kill_command
 
 pytestmark = pytest.mark.timeout(300)
 
