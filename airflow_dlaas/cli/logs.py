@@ -92,11 +92,13 @@ def _wait_for_final_state(client: Client, training_id: str) -> Training:
 
 def _print_end(training: Training) -> None:
     from airflow_dlaas.cli.training_text import describe_error, run_duration
+    from airflow_dlaas.contract.outcome import attempts_before_failure
 
     took = f" after {duration}" if (duration := run_duration(training)) else ""
     match exit_code_for_state(training.state):
         case ExitCode.TRAINING_FAILED:
-            print_error(f"{training.id} failed{took}: {describe_error(training) or training.status.message}")
+            attempts = f" {counted}" if (counted := attempts_before_failure(training)) else ""
+            print_error(f"{training.id} failed{attempts}{took}: {describe_error(training) or training.status.message}")
         case ExitCode.TRAINING_CANCELED:
             print_error(f"{training.id} was canceled{took}")
         case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from airflow_dlaas.cli.attempt_text import describe_attempt_number, summarize_checkpoint
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import HomeOption, open_client
 from airflow_dlaas.cli.output import Cell, Column, JsonOption, json_document, print_json, print_line, print_table
@@ -101,7 +102,7 @@ def runs(
     if as_json:
         print_json({"resources": [json_document(one) for one in found]})
     elif trainings:
-        _print_trainings(trainings)
+        print_table(*training_table(trainings))
     else:
         print_line("There is no such training" if selected else "There are no trainings yet", err=True)
     for one in unreadable:
@@ -141,8 +142,12 @@ def _split_entries(entries: list[Training | UnreadableEntry]) -> tuple[list[Trai
     return trainings, [one for one in entries if not isinstance(one, Training)]
 
 
-def _print_trainings(trainings: list[Training]) -> None:
+def training_table(trainings: Sequence[Training]) -> tuple[list[Column], list[list[str | Cell]]]:
+    """Return the columns and rows of the list. Attempts, checkpoints and tags have a column if there are any."""
     has_tags = any(one.status.tags for one in trainings)
+    has_attempts = any((one.status.attempt or 1) > 1 for one in trainings)
+    # That of a completed training is of less use: its model is in the results.
+    resumable = {one.id for one in trainings if one.status.checkpoint and one.state is not TrainingState.COMPLETED}
     columns = [
         Column("ID", whole=True),
         Column("NAME", cut=True),
@@ -159,8 +164,15 @@ def _print_trainings(trainings: list[Training]) -> None:
             format_time(one.status.submitted_at),
             run_duration(one),
             one.entity.model_definition.execution.size_text,
+            *([describe_attempt_number(one)] if has_attempts else []),
+            *([summarize_checkpoint(one) if one.id in resumable else ""] if resumable else []),
             *([", ".join(one.status.tags or ())] if has_tags else []),
         ]
         for one in trainings
     ]
-    print_table([*columns, *([Column("TAGS", cut=True)] if has_tags else [])], rows)
+    further = [
+        *([Column("ATTEMPT")] if has_attempts else []),
+        *([Column("CHECKPOINT", cut=True)] if resumable else []),
+        *([Column("TAGS", cut=True)] if has_tags else []),
+    ]
+    return [*columns, *further], rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from airflow_dlaas.cli.attempt_text import describe_attempts, describe_checkpoint, describe_source
 from airflow_dlaas.cli.resource_text import describe_resources
 from airflow_dlaas.contract.curves import metric_label
 from airflow_dlaas.contract.state import Phase, TrainingState
@@ -41,12 +42,13 @@ def run_duration(training: Training) -> str:
 
 
 def describe_state(training: Training) -> str:
-    """Return the state, with the phase and the position in the queue where they are of use."""
+    """Return the state, with the phase, the position in the queue and what is waited for where they are of use."""
     status = training.status
     phase = "" if training.state.is_final or status.phase in _USUAL_PHASES else f", {status.phase}"
     queue = f" (#{status.queue_position + 1})" if status.queue_position is not None else ""
     cancel = ", to be canceled" if status.cancel_requested and not training.state.is_final else ""
-    return f"{training.state}{phase}{queue}{cancel}"
+    waits = f", waits for {status.waits_for}" if status.waits_for and not training.state.is_final else ""
+    return f"{training.state}{phase}{queue}{waits}{cancel}"
 
 
 def describe_error(training: Training) -> str | None:
@@ -79,6 +81,9 @@ def training_fields(training: Training) -> dict[str, str | None]:
         "took": run_duration(training),
         "total": format_duration(ended_at - status.submitted_at),
         "phases": describe_phases(training),
+        "attempts": describe_attempts(training),
+        "resumed from": describe_source(status.resumed_from, training.id),
+        "checkpoint": describe_checkpoint(training),
         "message": status.message,
         "metrics": describe_metrics(status.metrics),
         "error": describe_error(training),

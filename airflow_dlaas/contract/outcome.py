@@ -28,13 +28,20 @@ def raise_for_state(training: Training) -> Training:
             return training
         case TrainingState.ERROR:
             reasons = _failure_reasons(training)
-            raise TrainingFailed(training, f"Training {training.id} failed: {reasons}{_results_hint(training)}")
+            failed = " ".join(one for one in ("failed", attempts_before_failure(training)) if one)
+            raise TrainingFailed(training, f"Training {training.id} {failed}: {reasons}{_results_hint(training)}")
         case TrainingState.CANCELED:
             raise TrainingCanceled(training, f"Training {training.id} was canceled{_results_hint(training)}")
         case TrainingState.PENDING | TrainingState.RUNNING:
             raise TrainingOverdue(
                 training, f"Training {training.id} is still {training.state}, and the timeout for it is over"
             )
+
+
+def attempts_before_failure(training: Training) -> str:
+    """Return ``after 3 attempts`` for a training that began more than once; else an empty text."""
+    number = training.status.attempt or 1
+    return f"after {number} attempts" if number > 1 else ""
 
 
 def describe_results_location(training: Training) -> str | None:

@@ -135,6 +135,13 @@ class ResultsReport(ApiModel):
     location: ResultsLocation | None = None
 
 
+class RecoveryReport(ApiModel):
+    """The part of `recovery` with the number of attempts; present when the definition has the key."""
+
+    attempts: int | None = None
+    """All attempts, the first one included."""
+
+
 class TrainingEntity(ApiModel):
     """
     The definition of a training, the location of its results, and its status.
@@ -145,6 +152,7 @@ class TrainingEntity(ApiModel):
 
     model_definition: ModelDefinition
     training_results: ResultsReport | None = None
+    recovery: RecoveryReport | None = None
     status: TrainingStatus
 
 

@@ -45,6 +45,16 @@ def test_error_of_a_trigger_is_shown_with_escapes_on_the_worker() -> None:
     assert ESCAPED in str(raised.value)
 
 
+def test_failure_after_several_attempts_states_their_number() -> None:
+    document = a_training("error").model_dump(mode="json")
+    document["entity"]["status"] |= {"message": "exit 75", "attempt": 3}
+    with pytest.raises(TrainingFailed, match=r"Training \S+ failed after 3 attempts: exit 75"):
+        raise_for_state(Training.model_validate(document, extra="ignore"))
+    document["entity"]["status"]["attempt"] = 1
+    with pytest.raises(TrainingFailed, match=r"Training \S+ failed: exit 75"):
+        raise_for_state(Training.model_validate(document, extra="ignore"))
+
+
 def test_reasons_and_places_of_a_training_are_shown_with_escapes(caplog: pytest.LogCaptureFixture) -> None:
     document = a_training("error").model_dump(mode="json")
     document["entity"]["status"] |= {

@@ -35,6 +35,8 @@ EXAMPLES = (
     "    --framework torch --data ./digits --detach)",
     'airflow-dlaas train ./code --command "torchrun train.py" --framework torch \\',
     "    --data ./digits --gpus 4 --memory 64GiB --secret HF_TOKEN --param lr=0.01",
+    'airflow-dlaas train ./code --command "python train.py" --framework torch \\',
+    "    --data ./digits --attempts 3 --recover-exit-code 75 --grace 120",
     'airflow-dlaas train ./code --command "python train.py" --data ./digits --here',
 )
 
@@ -113,6 +115,10 @@ def train(
     env: types.EnvOption = None,
     secret: types.SecretOption = None,
     param: types.ParamOption = None,
+    grace: types.GraceOption = None,
+    attempts: types.AttemptsOption = None,
+    recover_exit_code: types.RecoverExitCodeOption = None,
+    resume_from: types.ResumeFromOption = None,
     name: Annotated[
         str | None, typer.Option(help="The name of the training and of its experiment. Default: that of SOURCE.")
     ] = None,
@@ -188,6 +194,7 @@ def train(
     from airflow_dlaas.cli.train import execution
     from airflow_dlaas.cli.train.options import CodeSource, DataOptions, FollowOptions, TrainOptions, pair_data
     from airflow_dlaas.cli.train.output import make_output
+    from airflow_dlaas.cli.train.recovery import RecoveryOptions, require_grace
     from airflow_dlaas.cli.train.secret_values import read_secrets
 
     if framework is None and not here:
@@ -208,6 +215,7 @@ def train(
             secrets=read_secrets(secret or (), os.environ),
             hyperparameters=execution.parse_parameters(param or ()),
             time_limit=execution.parse_duration(time_limit, "--time-limit"),
+            grace=require_grace(execution.parse_duration(grace, "--grace", allow_zero=True)),
             image=image,
             watchdog=execution.WatchdogOptions(
                 execution.parse_duration(silent_for, "--silent-for"),
@@ -215,6 +223,7 @@ def train(
                 None if watchdog_action is None else str(watchdog_action),
             ),
         ),
+        recovery=RecoveryOptions(attempts, tuple(recover_exit_code or ()), resume_from),
         author=author,
         description=description,
         connection=connection,

@@ -23,6 +23,7 @@ def build_definition(
     Return the definition that *options* describe.
 
     :param connection: the object store's connection, as a definition has it.
+    :raises InvalidArgument: options do not go together; the message names them.
     :raises InvalidDefinition: a value cannot be in a definition; the error names its field.
     """
     is_keystone = {"project_id", "region", "domain_name"} <= connection.keys()
@@ -44,6 +45,7 @@ def build_definition(
     }
     if (watchdog := options.execution.watchdog.document()) is not None:
         document["watchdog"] = watchdog
+    document |= options.recovery.document()
     if options.results is not None:
         document["training_results"] = container("target", options.results)
     return TrainingDefinition.parse(document)

@@ -1,4 +1,4 @@
-"""The options of `train` for resources, variables, hyperparameters, time limit, image and watchdog. No I/O."""
+"""The options of `train` for resources, variables, hyperparameters, limits, image and watchdog. No I/O."""
 
 from __future__ import annotations
 
@@ -88,6 +88,8 @@ class ExecutionOptions:
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     time_limit: float | None = None
     """Seconds."""
+    grace: float | None = None
+    """Seconds that the command has to save its state when it is stopped."""
     image: str | None = None
     watchdog: WatchdogOptions = WatchdogOptions()
 
@@ -103,7 +105,8 @@ class ExecutionOptions:
             )
             if one
         }
-        return found if self.time_limit is None else {**found, "time_limit": self.time_limit}
+        limits = {"time_limit": self.time_limit, "grace": self.grace}
+        return found | {name: one for name, one in limits.items() if one is not None}
 
 
 def parse_environment(values: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -156,16 +159,16 @@ def parse_value(text: str) -> Hyperparameter:
     return text
 
 
-def parse_duration(text: str | None, option: str) -> float | None:
+def parse_duration(text: str | None, option: str, *, allow_zero: bool = False) -> float | None:
     """
     Return the seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1.5d``; None of None.
 
-    :raises InvalidArgument: *text* is none of these.
+    :raises InvalidArgument: *text* is none of these, or zero without *allow_zero*.
     """
     if text is None:
         return None
     match = _DURATION.fullmatch(text.strip())
-    if match is None or not float(match["number"]):
+    if match is None or not (allow_zero or float(match["number"])):
         raise InvalidArgument(f"{option}: {text!r} is no duration: seconds, or a number with s, m, h or d, such as 90m")
     return float(match["number"]) * DURATION_UNITS[match["unit"]]
 

@@ -44,6 +44,8 @@ async def _follow(client: Client, training_id: str, output: PlainOutput, view: F
         async with aclosing(watcher.updates(training_id)) as updates:
             async for training in updates:
                 view.update(training)
+                for line in view.take_ended_attempts():
+                    output.step("attempt", line)
                 output.update(view)
         ended.set()
         await asyncio.wait({log}, timeout=LOG_DRAIN_TIMEOUT)

@@ -23,12 +23,23 @@ class LiveSeries:
     """``epoch``, ``step``, or empty if it is unknown."""
     is_progress: bool = False
     """Whether a progress bar showed the values: they are measured within an epoch."""
+    attempt: int = 1
+    """The attempt of the training that measured the last value."""
     points: list[XY] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         """The name of the metric, with its phase."""
         return metric_label(self.phase, self.name)
+
+    def append(self, point: XY, attempt: int) -> None:
+        """Append a value. What earlier attempts measured from its place on is dropped: that training was lost."""
+        if attempt > self.attempt:
+            self.attempt = attempt
+            self.points = [one for one in self.points if one[0] < point[0]]
+        self.points.append(point)
+        if len(self.points) > MAX_POINTS:
+            del self.points[1:-1:2]
 
 
 class LiveMetrics:
@@ -44,9 +55,7 @@ class LiveMetrics:
                 key = (metric.phase, value.name, bool(metric.progress))
                 series = self._series.setdefault(key, LiveSeries(value.name, metric.phase, is_progress=key[2]))
                 series.axis = metric.axis or series.axis
-                series.points.append((float(metric.iteration), value.value))
-                if len(series.points) > MAX_POINTS:
-                    del series.points[1:-1:2]
+                series.append((float(metric.iteration), value.value), metric.attempt or 1)
 
     @property
     def series(self) -> Sequence[LiveSeries]:

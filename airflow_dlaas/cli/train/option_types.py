@@ -1,4 +1,4 @@
-"""The options of `train` for the command's resources, variables and limits, as typer reads them."""
+"""The options of `train` for the command's resources, variables, limits and attempts, as typer reads them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from airflow_dlaas.contract.definition import ResourceType
+from airflow_dlaas.contract.execution import DEFAULT_GRACE
+from airflow_dlaas.contract.recovery import MAX_ATTEMPTS
 from airflow_dlaas.contract.watchdog import WatchdogAction
 
 RESOURCES = "Resources and limits"
 VARIABLES = "Variables and hyperparameters"
+RECOVERY = "Stop, recovery and resume"
 """The panels of the help."""
 
 SizeOption = Annotated[
@@ -93,5 +96,44 @@ ParamOption = Annotated[
         metavar="NAME=VALUE",
         help="A hyperparameter: a number, true, false or a text. May be repeated.",
         rich_help_panel=VARIABLES,
+    ),
+]
+GraceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Time that the command has to save its state after SIGTERM, when it is canceled or stopped, such as 2m; "
+        f"default: {DEFAULT_GRACE:g} seconds.",
+        rich_help_panel=RECOVERY,
+    ),
+]
+AttemptsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=MAX_ATTEMPTS,
+        metavar="N",
+        help="How often the training may begin, with the first time. A further attempt follows if its process was lost "
+        "or the machine was restarted, and begins with the newest checkpoint.",
+        rich_help_panel=RECOVERY,
+    ),
+]
+RecoverExitCodeOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--recover-exit-code",
+        min=1,
+        max=255,
+        metavar="CODE",
+        help="An exit code of the command after which a further attempt follows, too. May be repeated.",
+        rich_help_panel=RECOVERY,
+    ),
+]
+ResumeFromOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Begin with the newest checkpoint of this training; one that has not ended is waited for.",
+        rich_help_panel=RECOVERY,
     ),
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_dlaas.cli.train.execution import ExecutionOptions
+from airflow_dlaas.cli.train.recovery import RecoveryOptions
 from airflow_dlaas.contract.store_names import require_container_name
 from airflow_dlaas.exceptions import InvalidArgument
 
@@ -52,6 +53,7 @@ class TrainOptions:
     """The container of the results; None for the first one of the data."""
     name: str | None = None
     execution: ExecutionOptions = field(default_factory=ExecutionOptions)
+    recovery: RecoveryOptions = field(default_factory=RecoveryOptions)
     author: str | None = None
     description: str = ""
     connection: str | None = None

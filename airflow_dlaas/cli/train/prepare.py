@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_dlaas.cli.attempt_text import describe_checkpoint
 from airflow_dlaas.cli.train.data import DataPlan, plan_data
 from airflow_dlaas.cli.train.definition import build_definition, build_draft, require_slots
 from airflow_dlaas.cli.train.framework import choose_runtime, split_framework
@@ -13,9 +14,10 @@ from airflow_dlaas.cli.train.options import TrainOptions
 from airflow_dlaas.cli.train.output import PlainOutput
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.require_known_keys import require_known_keys
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.exceptions import InvalidArgument
+from airflow_dlaas.exceptions import InvalidArgument, NotFound
 from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.task_runs.experiments import AddVersion, PublishAction, ReuseVersion, plan_publication
 
@@ -52,6 +54,9 @@ def prepare(
     framework, provides = _resolve_framework(client, options)
     output.step("framework", f"{framework}{provides}")
     definition = build_definition(options, framework, connection)
+    require_known_keys(client, definition)
+    if options.recovery.resume_from is not None:
+        output.step("resume", _describe_resume(client, options.recovery.resume_from))
     plans = tuple(plan_data(store, one, options.data_options) for one in options.data)
     # Without the extension, the setting of the service decides.
     nested = options.code.allow_nested and client.extensions.nested_code
@@ -69,6 +74,26 @@ def describe_publication(action: PublishAction, name: str) -> str:
             return f"{name}: the code has changed, a new version"
         case _:
             return f"{name}: a new experiment"
+
+
+def _describe_resume(client: Client, training_id: str) -> str:
+    """
+    Return what a training begins with that resumes from the training *training_id*.
+
+    :raises InvalidArgument: there is no such training.
+    """
+    try:
+        earlier = client.send(calls.get_training(training_id))
+    except NotFound:
+        raise InvalidArgument(
+            f"--resume-from: there is no training {training_id}; airflow-dlaas runs lists them"
+        ) from None
+    if not earlier.state.is_final:
+        return f"{training_id} has not ended: the training waits for its end"
+    found = describe_checkpoint(earlier)
+    if found is None:
+        return f"{training_id} has stored no checkpoint: that of the training it resumed from counts, if there is one"
+    return f"with checkpoint {found} of {training_id}"
 
 
 def _resolve_framework(client: Client, options: TrainOptions) -> tuple[Framework, str]:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from airflow_dlaas.cli.attempt_text import describe_attempt, describe_next_attempt, ended_attempts
 from airflow_dlaas.cli.plot import PlotSize, draw_plot, short_number
 from airflow_dlaas.cli.train.live_metrics import LiveMetrics, main_series
 from airflow_dlaas.cli.training_text import format_duration
@@ -21,6 +22,7 @@ PLOT_COLUMNS = 78
 PHASE_WORDS = {
     Phase.QUEUED: "waits for GPUs",
     Phase.PREPARING: "installing the framework and packages",
+    Phase.RECOVERING: "recovering",
     Phase.LOADING: "loading code and data",
     Phase.PROCESSING: "training",
     Phase.STORING: "storing the results",
@@ -41,23 +43,38 @@ class FollowView:
     """The metric that the user wants to see."""
     problem: str | None = None
     """Why nothing new can be shown now."""
+    _shown_attempts: int = 0
+    """The number of the last attempt whose end was shown."""
 
     def update(self, training: Training) -> None:
         """Replace the state of the training."""
         self.training, self.received_at = training, time.monotonic()
 
+    def take_ended_attempts(self) -> list[str]:
+        """Return a line for each attempt that has ended since the last call, and that another one follows."""
+        if self.training is None:
+            return []
+        new = [one for one in ended_attempts(self.training) if one.number > self._shown_attempts]
+        self._shown_attempts = max((one.number for one in new), default=self._shown_attempts)
+        return [describe_next_attempt(self.training, one) for one in new]
+
 
 def state_text(training: Training) -> str:
-    """Return the state and the phase in words: ``running, loading code and data``."""
-    status = training.status
+    """Return the state, the attempt and the phase in words: ``running, attempt 2 of 3, loading code and data``."""
     if training.state.is_final:
         return str(training.state)
-    if status.cancel_requested:
-        return f"{training.state}, is being canceled"
-    if status.queue_position:
-        return f"{training.state}, waits for GPUs behind {status.queue_position}"
-    phase = None if status.phase is None else PHASE_WORDS[status.phase]
-    return str(training.state) if phase is None else f"{training.state}, {phase}"
+    attempt = describe_attempt(training) if (training.status.attempt or 1) > 1 else None
+    phase = "is being canceled" if training.status.cancel_requested else _phase_text(training)
+    return ", ".join(one for one in (str(training.state), attempt, phase) if one)
+
+
+def _phase_text(training: Training) -> str | None:
+    status = training.status
+    if status.waits_for is not None:
+        return f"waits for the end of {status.waits_for}"
+    if status.queue_position and status.phase is not Phase.RECOVERING:
+        return f"waits for GPUs behind {status.queue_position}"
+    return None if status.phase is None else PHASE_WORDS[status.phase]
 
 
 def status_line(view: FollowView) -> str:

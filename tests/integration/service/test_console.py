@@ -260,7 +260,9 @@ def test_exit_code_of_a_follow_is_that_of_the_training(console: Console, custome
     assert "(C201)" in err
     assert console("logs", failed)[0] == ExitCode.SUCCESS
     canceled = customer.submit("sleep 600")
-    assert console("cancel", canceled)[:2] == (0, f"{canceled} is being canceled\n")
+    customer.running(canceled)
+    code, out, _ = console("cancel", canceled)
+    assert (code, out) == (0, f"{canceled} is being canceled: its command has 30 seconds to save its state\n")
     code, _, err = console("logs", "-f", canceled)
     assert (code, f"{canceled} was canceled" in err) == (ExitCode.TRAINING_CANCELED, True)
     assert console("cancel", canceled)[:2] == (0, f"{canceled} has ended: canceled\n")

@@ -131,6 +131,34 @@ def test_dry_run_and_bad_input_change_nothing(desk: Desk, customer: Customer) ->
     assert desk.container not in [one.entity.name for one in listed]
 
 
+def test_options_of_recovery_are_in_the_definition_and_are_checked_before_the_upload(
+    desk: Desk, customer: Customer
+) -> None:
+    for options, message in (
+        (("--recover-exit-code", "75"), "--recover-exit-code: it needs --attempts"),
+        (("--attempts", "3", "--recover-exit-code", "1", "--recover-exit-code", "1"), "1 is given twice"),
+        (("--grace", "soon"), "--grace: 'soon' is no duration"),
+        (("--resume-from", "training-nowhere12"), "--resume-from: there is no training training-nowhere12"),
+    ):
+        done = desk.train(*options)
+        assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+    done = desk.train("--attempts", "0")
+    assert (done.returncode, "--attempts" in done.stderr) == (2, True), done.stderr
+    with pytest.raises(ContainerNotFound), customer.swift() as swift:
+        list(swift.list_objects(desk.container))
+    first = submitted_id(desk.train("--no-fetch", "--grace", "2m").stderr)
+    done = desk.train(
+        *("--attempts", "3", "--recover-exit-code", "75", "--recover-exit-code", "137", "--resume-from", first),
+        "--no-fetch",
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"resume      {first}" in done.stderr
+    sent = customer.client.send(calls.get_training_document(submitted_id(done.stderr)))["entity"]
+    assert sent["recovery"] == {"attempts": 3, "exit_codes": [75, 137]}
+    assert sent["resume_from"] == first
+    assert customer.training(first).entity.model_definition.execution.grace == 120
+
+
 def test_objects_that_are_not_in_the_folder_are_refused_before_the_upload(desk: Desk, customer: Customer) -> None:
     with customer.swift() as swift:
         swift.create_container(desk.container)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.cli.runs import TrainingFilter, find_trainings
+from airflow_dlaas.cli.output import Cell
+from airflow_dlaas.cli.runs import TrainingFilter, find_trainings, training_table
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training, TrainingList
@@ -84,3 +85,23 @@ def test_unreadable_training_is_listed_by_its_id_unless_there_is_a_filter() -> N
 def test_filter_matches_state_name_and_tags(selected: TrainingFilter, matches: bool) -> None:
     training: Training = make_training(name="TF-Mnist-big", state="completed", tags=["good", "Baseline"])
     assert selected.matches(training) is matches
+
+
+def test_table_has_attempts_and_checkpoints_where_there_are_any() -> None:
+    plain = make_training()
+    assert [one.title for one in training_table([plain])[0]] == ["ID", "NAME", "STATE", "SUBMITTED", "TOOK", "SIZE"]
+    checkpoint = {
+        "attempt": 1,
+        "number": 7,
+        "stored_at": "2026-12-01T01:00:00.000Z",
+        "files": 2,
+        "bytes": 64 * 2**20,
+    }
+    recovering = make_training(state="running", phase="recovering", attempt=2, checkpoint=checkpoint)
+    columns, rows = training_table([plain, recovering])
+    assert [one.title for one in columns][6:] == ["ATTEMPT", "CHECKPOINT"]
+    assert rows[0][6:] == ["", ""]
+    assert rows[1][2] == Cell("running, recovering", "cyan")
+    assert rows[1][6:] == ["2", "64.0 MiB, 1 h 0 min ago"]
+    completed = make_training(state="completed", attempt=1, checkpoint=checkpoint)
+    assert len(training_table([completed])[0]) == 6, "a completed training is not resumed"

@@ -86,6 +86,8 @@ class JobFollower:
     training: HereTraining
     output: PlainOutput
     view: FollowView
+    grace: float
+    """Seconds that the command has to save its state when it is canceled."""
     _lines: LogLines = field(default_factory=LogLines)
     _decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
     _partial_metric: bytes = b""
@@ -119,7 +121,9 @@ class JobFollower:
 
     def _stop(self, handle: str, *, kill: bool) -> None:
         if not kill:
-            self.output.step("stopping", "the command gets SIGTERM, and time to save; Ctrl-C again kills it")
+            self.output.step(
+                "stopping", f"the command gets SIGTERM, and {self.grace:g} seconds to save; Ctrl-C again kills it"
+            )
             self.runner.stop([handle], {handle: self.job})
         elif (process := _read(self.job.run, ProcessIdentity)) is not None:
             self.output.step("stopping", "the command is killed")

@@ -11,6 +11,7 @@ from pathlib import Path
 from airflow_dlaas.cli.train.definition import build_definition, require_slots
 from airflow_dlaas.cli.train.options import DataSource, FollowOptions, TrainOptions
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
+from airflow_dlaas.contract.execution import DEFAULT_GRACE
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.job_files import JobDirectory
@@ -86,6 +87,11 @@ def require_local_options(options: TrainOptions, follow: FollowOptions) -> None:
     }
     if found := [name for name, given in refused.items() if given]:
         raise InvalidArgument(f"{', '.join(found)}: with --here there is no service and no object store; leave it out")
+    if given := options.recovery.given:
+        raise InvalidArgument(
+            f"{', '.join(given)}: with --here there is no service, which starts further attempts and has the "
+            "checkpoints; leave it out"
+        )
 
 
 def build_here_definition(options: TrainOptions, framework: Framework) -> TrainingDefinition:
@@ -121,13 +127,17 @@ def build_spec(
     Return what the learner runs, with the limits of *settings*, which a service of this machine would have too.
 
     :param slots: all GPU slots of this machine; the job gets the first ones.
-    :raises InvalidArgument: it needs more.
+    :raises InvalidArgument: it needs more, or more time to save its state than the settings permit.
     """
     require_slots(options.execution.resources, len(slots), OWNER)
+    grace = DEFAULT_GRACE if options.execution.grace is None else options.execution.grace
+    if grace > settings.grace_limit:
+        raise InvalidArgument(f"--grace: {grace:g} seconds are more than DLAAS_GRACE_LIMIT, {settings.grace_limit:g}")
     execution = definition.model_definition.execution
     data = tuple(LocalData(name=one.container, path=one.path.resolve()) for one in options.data if one.path is not None)
     return JobSpec(
         training_id=folders.job.path.name,
+        grace=grace,
         command=execution.command,
         runtime=runtime,
         code=folders.code,

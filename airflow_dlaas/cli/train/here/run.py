@@ -78,16 +78,16 @@ class HereRun:
         try:
             folders.job.create(spec, definition)
             training = HereTraining(folders.job.path.name, definition, spec.gpus, runtime.provides)
-            return self._run_job(training, settings.package_login)
+            return self._run_job(training, spec.grace, settings.package_login)
         finally:
             self._remove_job_folder()
 
-    def _run_job(self, here: HereTraining, package_login: Mapping[str, str]) -> int:
+    def _run_job(self, here: HereTraining, grace: float, package_login: Mapping[str, str]) -> int:
         job, output, runner = self._folders.job, self._output, LocalRunner(os.environ | package_login)
         with stop_requests() as requests:
             output.step("training", f"{here.id} runs in {job.path}")
             view = FollowView(metric=self._follow.metric)
-            follower = JobFollower(job, runner, here, output, view)
+            follower = JobFollower(job, runner, here, output, view, grace)
             ended = follower.follow(runner.start(job), requests)
             if ended is None:
                 runner.kill_leftovers(job)

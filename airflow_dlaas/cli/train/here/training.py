@@ -75,6 +75,7 @@ class HereTraining:
             phases=None if phase is None else (*phase.before, PhaseTime(phase=phase.phase, since=phase.since)),
             resources=self._report_resources(),
             warnings=None if result is None or not result.warnings else result.warnings,
+            attempt=1,
         )
         metadata = Metadata(guid=self.id, url="", created_at=self.started_at, modified_at=now)
         entity = TrainingEntity(model_definition=self.definition.model_definition, status=status)

@@ -38,7 +38,11 @@ def test_size_and_an_amount_are_refused_together() -> None:
 
 def test_all_options_are_in_the_document() -> None:
     options = ExecutionOptions(
-        environment={"A": "1"}, secrets={"TOKEN": "made-up"}, hyperparameters={"lr": 0.1}, time_limit=60.0
+        environment={"A": "1"},
+        secrets={"TOKEN": "made-up"},
+        hyperparameters={"lr": 0.1},
+        time_limit=60.0,
+        grace=0.0,
     )
     assert options.document() == {
         "resourceType": "small",
@@ -46,6 +50,7 @@ def test_all_options_are_in_the_document() -> None:
         "secrets": {"TOKEN": "made-up"},
         "hyperparameters": {"lr": 0.1},
         "time_limit": 60.0,
+        "grace": 0.0,
     }
     assert "made-up" not in repr(options)
 
@@ -98,6 +103,7 @@ def test_hyperparameter_needs_a_name_and_a_value() -> None:
 def test_duration_has_a_unit_or_is_in_seconds() -> None:
     assert [parse_duration(one, "--x") for one in ("90", "90s", "30m", "1.5h", "2 d")] == [90, 90, 1800, 5400, 172800]
     assert parse_duration(None, "--x") is None
+    assert parse_duration("0", "--x", allow_zero=True) == 0
     for text in ("", "0", "0s", "-1", "1w", "1h30m", "inf"):
         with pytest.raises(InvalidArgument, match=r"--time-limit: .* is no duration"):
             parse_duration(text, "--time-limit")

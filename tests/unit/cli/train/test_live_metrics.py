@@ -67,3 +67,11 @@ def test_number_of_points_is_limited_and_the_ends_stay() -> None:
     points = live.series[0].points
     assert len(points) <= MAX_POINTS
     assert (points[0][0], points[-1][0]) == (0, 3 * MAX_POINTS - 1)
+
+
+def test_later_attempt_replaces_what_it_measures_again() -> None:
+    live = collected(*(measured(epoch, loss=1 / epoch) for epoch in (1, 2, 3, 4)), measured(1, accuracy=0.5))
+    again = [measured(epoch, loss=2 / epoch).model_copy(update={"attempt": 2}) for epoch in (3, 4, 5)]
+    live.add(again)
+    assert live.series[0].points == [(1, 1.0), (2, 0.5), (3, 2 / 3), (4, 0.5), (5, 0.4)]
+    assert live.series[1].points == [(1, 0.5)]

@@ -40,10 +40,28 @@ def training(**status: Any) -> Training:
         ({"phase": "loading"}, "running, loading code and data"),
         ({"phase": "processing", "cancel_requested": True}, "running, is being canceled"),
         ({"state": "completed", "phase": "storing"}, "completed"),
+        ({"phase": "recovering", "attempt": 2, "queue_position": 3}, "running, attempt 2, recovering"),
+        ({"phase": "loading", "attempt": 2}, "running, attempt 2, loading code and data"),
+        ({"phase": "processing", "attempt": 1}, "running, training"),
+        ({"state": "error", "attempt": 2}, "error"),
+        ({"state": "pending", "phase": "queued", "waits_for": "t-1"}, "pending, waits for the end of t-1"),
     ],
 )
 def test_state_is_shown_in_words(status: dict[str, Any], text: str) -> None:
     assert state_text(training(**status)) == text
+
+
+def test_end_of_each_attempt_is_shown_once() -> None:
+    view = FollowView()
+    assert view.take_ended_attempts() == []
+    lost = {"number": 1, "code": "S100", "reason": "the learner was lost"}
+    failed = {"number": 2, "exit_code": 75, "reason": "the command exited with 75"}
+    view.update(training(phase="recovering", attempt=2, attempts=[lost]))
+    assert view.take_ended_attempts() == ["1 ended: the learner was lost (S100); attempt 2 follows"]
+    view.update(training(phase="processing", attempt=2, attempts=[lost, {"number": 2}]))
+    assert view.take_ended_attempts() == []
+    view.update(training(phase="processing", attempt=3, attempts=[lost, failed, {"number": 3}]))
+    assert view.take_ended_attempts() == ["2 ended: the command exited with 75; attempt 3 follows"]
 
 
 def test_status_line_has_the_time_by_the_clock_of_the_service() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from airflow_dlaas.cli.train.execution import ExecutionOptions, ResourceOptions
 from airflow_dlaas.cli.train.here import job
 from airflow_dlaas.cli.train.here.runtime import choose_here_runtime, gpu_slots
 from airflow_dlaas.cli.train.options import CodeSource, DataOptions, DataSource, FollowOptions, TrainOptions
+from airflow_dlaas.cli.train.recovery import RecoveryOptions
 from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.contract.execution import DEFAULT_GRACE
 from airflow_dlaas.exceptions import InvalidArgument, NotConfigured
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
@@ -106,6 +109,21 @@ def test_options_of_a_service_are_refused_by_name() -> None:
     with pytest.raises(InvalidArgument, match="--container without --data, --results, --delete, --detach: with --here"):
         job.require_local_options(given, FollowOptions(follow=False))
     job.require_local_options(options(), FollowOptions())
+
+
+def test_options_of_recovery_are_refused_with_the_reason() -> None:
+    given = replace(options(), recovery=RecoveryOptions(3, (75,), "training-1"))
+    message = "--attempts, --recover-exit-code, --resume-from: with --here there is no service, which starts further"
+    with pytest.raises(InvalidArgument, match=message):
+        job.require_local_options(given, FollowOptions())
+
+
+def test_grace_is_that_of_the_option_within_the_limit_of_the_settings() -> None:
+    assert spec_of(options()).grace == DEFAULT_GRACE
+    given = options(execution=ExecutionOptions(grace=90.0))
+    assert spec_of(given).grace == 90
+    with pytest.raises(InvalidArgument, match="--grace: 90 seconds are more than DLAAS_GRACE_LIMIT, 60"):
+        spec_of(given, Settings(grace_limit=60.0))
 
 
 def test_missing_data_is_refused(tmp_path: Path) -> None:
