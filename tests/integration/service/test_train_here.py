@@ -130,6 +130,7 @@ def test_time_limit_and_bad_input_are_errors(desk: Desk) -> None:
         (("--data", "gone"), "--data: gone does not exist"),
         (("--gpus", "900"), "--gpus: the training needs 900 GPUs, and this machine has"),
         (("--detach",), "--detach: with --here there is no service"),
+        (("--attempts", "2", "--resume-from", "here-1"), "--attempts, --resume-from: with --here there is no service"),
         (("--output", "out"), "--output: out is not empty"),
         (("--secret", "A_TOKEN"), "--secret A_TOKEN: this shell has no variable A_TOKEN"),
     ):
@@ -162,6 +163,17 @@ def test_interrupt_cancels_and_stores_what_the_command_saves(desk: Desk, number:
     assert (desk.folder / "out" / "s").read_text() == "saved\n"
     assert "state       canceled" in rest
     assert desk.left() == {"code", "digits", "out"}
+
+
+def test_interrupted_command_has_the_grace_of_the_option(desk: Desk) -> None:
+    command = "trap '' TERM; echo started; while :; do sleep 0.1; done"
+    with desk.started(command, "--output", "out", "--grace", "0.5") as process:
+        read_until(process, "started")
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 4, rest
+    assert "the command gets SIGTERM, and 0.5 seconds to save; Ctrl-C again kills it" in rest
+    assert "The command was killed: it had not ended 0.5 seconds after SIGTERM" in rest
 
 
 def test_second_interrupt_kills_the_command(desk: Desk) -> None:
