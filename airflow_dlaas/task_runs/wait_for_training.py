@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
+from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.exceptions import ApiError, DlaasError, NotFound, Unreachable
+from airflow_dlaas.task_runs.attempt_lines import attempt_lines
 from airflow_dlaas.task_runs.log_batches import PlainBatches, batch_text
 
 if TYPE_CHECKING:
@@ -85,8 +87,8 @@ async def wait_for_training(
     is followed from the training's start; while the training is queued, only its state is requested.
 
     :param deadline: seconds since the epoch, by *clock*: the wait may continue in another process.
-    :param logger: receives changes of the state and batches of whole log lines at INFO, and failures and
-        warnings of the service at WARNING.
+    :param logger: receives changes of the state, the ends and beginnings of attempts, and batches of whole log lines
+        at INFO, and failures and warnings of the service at WARNING.
     :param sleep: awaited between two checks whether the service answers.
     :raises NotFound: the service has no such training.
     :raises Unreachable: the service did not answer once before the deadline.
@@ -141,7 +143,7 @@ async def _follow_state(
     clock: Callable[[], float],
 ) -> Training:
     training: Training | None = None
-    logged_status, logged_warnings = "", set[str]()
+    logged_status, logged_attempts, logged_warnings = "", set[str](), set[str]()
     async with aclosing(watcher.updates(training_id)) as updates:
         while True:
             left = None if deadline is None else max(0.0, deadline - clock())
@@ -152,6 +154,10 @@ async def _follow_state(
             except (asyncio.TimeoutError, StopAsyncIteration):
                 break
             lifecycle.update(training)
+            for line in attempt_lines(training):
+                if line not in logged_attempts:
+                    logger.info("Training %s: %s", training_id, line)
+                    logged_attempts.add(line)
             if (status := _format_status(training)) != logged_status:
                 logger.info("Training %s: %s", training_id, status)
                 logged_status = status
@@ -187,8 +193,12 @@ def _format_status(training: Training) -> str:
     text = str(status.state)
     if not status.state.is_final and status.phase is not None:
         text += f", {status.phase}"
+    if status.phase is Phase.RECOVERING:
+        text += ": waits for GPUs"
     if status.queue_position:
         text += f" behind {status.queue_position} others"
+    if status.waits_for is not None:
+        text += f" until training {status.waits_for} has ended"
     return text
 
 

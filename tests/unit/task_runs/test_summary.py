@@ -74,6 +74,18 @@ def test_a_summary_is_small_plain_data_and_is_parsed_as_a_training() -> None:
     Curves.model_validate(kept["curves"])
 
 
+def test_a_summary_has_the_attempts_and_the_resumed_training() -> None:
+    source = {"training_id": "training-1", "attempt": 1, "number": 7}
+    attempts = [{"number": 1, "reason": "The learner was lost"}, {"number": 2, "resumed_from": source}]
+    training = a_training(attempt=2, attempts=attempts, resumed_from=source)
+    status = summarize_training(training, None, "dlaas_default")["training"]["entity"]["status"]
+    assert {name: status[name] for name in ("attempt", "attempts", "resumed_from")} == {
+        "attempt": 2,
+        "attempts": attempts,
+        "resumed_from": source,
+    }
+
+
 def test_a_loss_of_nan_stays_nan() -> None:
     series = Series(name="loss", total=1, points=((1.0, float("nan"), 0.0),))
     kept = json.loads(

@@ -165,6 +165,43 @@ def queued(place: int) -> Training:
     return a_training("pending", phase="queued", queue_position=place)
 
 
+def test_each_attempt_and_what_the_training_waits_for_are_logged_once() -> None:
+    ended = {"number": 1, "reason": "The learner was lost"}
+    resumed = {"training_id": a_training().id, "attempt": 1, "number": 7}
+    second: dict[str, Any] = {"attempt": 2, "attempts": [ended, {"number": 2}]}
+
+    async def scenario() -> None:
+        service = FakeService()
+        waiting = service.wait()
+        for status, messages in (
+            ({"phase": "queued", "waits_for": "training-9"}, ["running, queued until training training-9 has ended"]),
+            ({"phase": "processing", "attempt": 1}, ["running, processing"]),
+            (
+                {"phase": "recovering", "queue_position": 2, **second},
+                [
+                    "attempt 1 ended: The learner was lost; attempt 2 follows",
+                    "running, recovering: waits for GPUs behind 2 others",
+                ],
+            ),
+            ({"phase": "recovering", **second}, ["running, recovering: waits for GPUs"]),
+            ({"phase": "loading", **second}, ["running, loading"]),
+            (
+                {"phase": "processing", "resumed_from": resumed, **second},
+                ["attempt 2 begins with checkpoint 7 of attempt 1", "running, processing"],
+            ),
+            ({"phase": "storing", "resumed_from": resumed, **second}, ["running, storing"]),
+        ):
+            service.updates_queue.put_nowait(a_training("running", **status))
+            for message in messages:
+                assert await service.messages.get() == f"Training t: {message}"
+        service.updates_queue.put_nowait(a_training("completed", **second))
+        await waiting
+        assert await service.messages.get() == "Training t: completed"
+        assert service.messages.empty()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
 @pytest.mark.parametrize(
     "started",
     [a_training("running"), a_training("pending", phase="preparing"), a_training("completed"), a_training("canceled")],

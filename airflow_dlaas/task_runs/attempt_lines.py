@@ -1,0 +1,49 @@
+"""The lines about a training's attempts in the log of the task that waits for it. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from airflow_dlaas._util.terminal_text import escape_control_characters
+from airflow_dlaas.contract.state import Phase
+
+if TYPE_CHECKING:
+    from airflow_dlaas.contract.attempts import AttemptReport, ResumedFrom
+    from airflow_dlaas.contract.training import Training
+
+PHASES_OF_THE_COMMAND = (Phase.PROCESSING, Phase.STORING)
+"""The phases after a checkpoint was loaded: before them, the status may have the checkpoint of the attempt before."""
+
+
+def attempt_lines(training: Training) -> Iterator[str]:
+    """
+    Yield all lines about the attempts so far, in their order: with what each began, and why each earlier one ended.
+
+    A line stays the same in later statuses, so that the caller logs each once. The end of the last attempt is that of
+    the training, which the caller reports.
+    """
+    status = training.status
+    present = status.attempt or 1
+    for report in status.attempts or ():
+        if report.number < present:
+            if report.resumed_from is not None:
+                yield _begin_line(training, report.number, report.resumed_from)
+            yield _end_line(training, report)
+    has_begun = not status.state.is_final and status.phase in PHASES_OF_THE_COMMAND
+    if has_begun and (present > 1 or status.resumed_from is not None):
+        yield _begin_line(training, present, status.resumed_from)
+
+
+def _begin_line(training: Training, attempt: int, source: ResumedFrom | None) -> str:
+    if source is None:
+        return f"attempt {attempt} begins without a checkpoint"
+    line = f"attempt {attempt} begins with checkpoint {source.number} of attempt {source.attempt}"
+    return line if source.training_id == training.id else f"{line} of training {source.training_id}"
+
+
+def _end_line(training: Training, report: AttemptReport) -> str:
+    recovery = training.entity.recovery
+    total = f" of {recovery.attempts}" if recovery is not None else ""
+    reason = escape_control_characters(report.reason or report.code or "the cause is unknown", single_line=True)
+    return f"attempt {report.number} ended: {reason}; attempt {report.number + 1}{total} follows"
