@@ -66,6 +66,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "environment or nothing": {"None": None, "dict": VALUES["dict"]},
     "references or nothing": {"None": None},
     "resources or nothing": {"None": None},
+    "recovery or nothing": {"None": None},
     "list of dicts or nothing": {"None": None},
     "flag": {"true": True},
     "flag of Airflow": {"true": True, "None": DEFAULT},
@@ -76,11 +77,19 @@ KINDS: dict[str, dict[str, Any]] = {
         "float": timedelta(seconds=1.5),
         "seconds": timedelta(seconds=9),
     },
+    "duration, zero or nothing": {
+        "None": None,
+        "zero": timedelta(0),
+        "int": timedelta(seconds=7),
+        "float": timedelta(seconds=1.5),
+        "seconds": timedelta(seconds=9),
+    },
 }
 """The results by type of parameter and by the label in `VALUES`; other values are refused."""
 
 RENDERED: dict[str, dict[str, Any]] = {
     "duration or nothing": {"digits": timedelta(seconds=2026)},
+    "duration, zero or nothing": {"digits": timedelta(seconds=2026)},
 }
 """The results for values of templates, if they differ."""
 
@@ -141,11 +150,15 @@ ROWS = {
         "definition": "definition",
         "definition_location": "text or nothing",
         "retry_failed": "flag",
+        "resume": "flag",
         "hyperparameters": "hyperparameters or nothing",
         "environment": "environment or nothing",
         "secrets": "references or nothing",
         "training_resources": "resources or nothing",
         "time_limit": "duration or nothing",
+        "grace": "duration, zero or nothing",
+        "recovery": "recovery or nothing",
+        "resume_from": "text or nothing",
         "metric_definitions": "list of dicts or nothing",
         "dlaas_conn_id": "text",
     },
@@ -153,11 +166,15 @@ ROWS = {
         "definition": "definition",
         "definition_location": "text or nothing",
         "retry_failed": "flag",
+        "resume": "flag",
         "hyperparameters": "hyperparameters or nothing",
         "environment": "environment or nothing",
         "secrets": "references or nothing",
         "training_resources": "resources or nothing",
         "time_limit": "duration or nothing",
+        "grace": "duration, zero or nothing",
+        "recovery": "recovery or nothing",
+        "resume_from": "text or nothing",
         "metric_definitions": "list of dicts or nothing",
         "dlaas_conn_id": "text",
         "timeout": "duration or nothing",

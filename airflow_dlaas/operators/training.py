@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.links.lazy_links import LazyLinks
 from airflow_dlaas.operators.training_definition import TrainingDefinitionOperator
 from airflow_dlaas.operators.training_management import CancelTrainingOperator, DeleteTrainingOperator
-from airflow_dlaas.parameters.checks import ParameterCheck, optional, require_bool, require_duration, require_text
+from airflow_dlaas.parameters.checks import (
+    InvalidValue,
+    ParameterCheck,
+    optional,
+    require_bool,
+    require_duration,
+    require_resume,
+    require_text,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -50,6 +58,16 @@ class SubmitTrainingOperator(TrainingDefinitionOperator):
         resources of the definition. (templated)
     :param time_limit: the time that the command may take, as `timedelta` or in seconds, instead of the definition's;
         then the service stops it, and the training fails. (templated)
+    :param grace: the time that the command has to save its state when it is stopped, as `timedelta` or in seconds,
+        instead of the definition's. (templated)
+    :param recovery: ``{"attempts": 3, "exit_codes": [75]}``, instead of the definition's. The service starts the
+        command again, from its newest checkpoint, after its process was killed, the machine was restarted, or the
+        command ended with one of the exit codes. `attempts` counts the first one too. The task waits on. (templated)
+    :param resume: whether a try after a training that failed or was canceled begins with the newest checkpoint of that
+        training, and not from zero. After a clear, the new training begins from zero, unless the earlier one has the
+        tag ``resume``, or this is ``"always"``.
+    :param resume_from: the id of any training with whose newest checkpoint the first training begins. A later one
+        begins with it too, unless `resume` names a training of this task. (templated)
     :param dlaas_conn_id: the connection to the service. (templated)
     """
 
@@ -57,6 +75,7 @@ class SubmitTrainingOperator(TrainingDefinitionOperator):
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         **TrainingDefinitionOperator.parameters,
         "retry_failed": require_bool,
+        "resume": require_resume,
         "dlaas_conn_id": require_text,
     }
     ui_color = "#e8defa"
@@ -67,13 +86,33 @@ class SubmitTrainingOperator(TrainingDefinitionOperator):
     """The page of the site's TensorBoard for this task's training; known after the training has ended."""
 
     def __init__(
-        self, *, retry_failed: bool = True, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any
+        self,
+        *,
+        retry_failed: bool = True,
+        resume: bool | Literal["always"] = False,
+        dlaas_conn_id: str = DlaasHook.default_conn_name,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.retry_failed = retry_failed
+        self.resume = resume
         self.dlaas_conn_id = dlaas_conn_id
         self._task_training: TaskTraining | None = None
         self.check_parameters()
+
+    @classmethod
+    def check_combination(cls, given: Mapping[str, Any]) -> None:
+        """
+        Check the parts of the definition that are known, and that `resume` can have an effect.
+
+        :raises InvalidDefinition: with all wrong fields.
+        """
+        if given.get("resume") is True and given.get("retry_failed") is False:
+            raise InvalidValue(
+                "resume=True has no effect with retry_failed=False: no try trains again after a failed training; write "
+                "resume='always' if the task resumes after a clear"
+            )
+        super().check_combination(given)
 
     def execute(self, context: Context) -> str:
         """Submit the training, unless an earlier try of the task has done that."""
@@ -98,6 +137,7 @@ class SubmitTrainingOperator(TrainingDefinitionOperator):
             self.definition,
             self.definition_location,
             retry_failed=self.retry_failed,
+            resume=self.resume,
             parts=self.definition_parts,
             acknowledges=self._acknowledges,
         )
@@ -211,9 +251,11 @@ class TrainModelOperator(SubmitTrainingOperator):
         self._task_training = attached = TaskTraining.attach(key or parse_event_key(event), self._task_run(context))
         return self._finish(attached, lambda: parse_training_event(event))
 
-    def resume(self, context: Context, event: Any = None, key: str | None = None) -> str:
-        """Finish a task that an earlier version deferred: its row in Airflow's database names this method."""
-        return self.execute_complete(context, event, key)
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Finish a deferred task; the row of one that an earlier version deferred names the method ``resume``."""
+        if next_method == "resume":
+            next_method = self.execute_complete.__name__
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def _finish(self, task_training: TaskTraining, get_training: Callable[[], Training]) -> str:
         """Record the outcome of the training and return its id; cancel it after any error but its own end."""

@@ -32,7 +32,7 @@ class TrainingDefinitionOperator(CheckedOperator):
         **DEFINITION_PARTS,
     }
     template_fields_renderers = dict.fromkeys(
-        ("definition", "hyperparameters", "environment", "training_resources"), "json"
+        ("definition", "hyperparameters", "environment", "training_resources", "recovery"), "json"
     )
     definition: Mapping[str, Any] | str
 
@@ -46,6 +46,9 @@ class TrainingDefinitionOperator(CheckedOperator):
         secrets: Mapping[str, str | None] | None = None,
         training_resources: Mapping[str, Any] | None = None,
         time_limit: timedelta | float | None = None,
+        grace: timedelta | float | None = None,
+        recovery: Mapping[str, Any] | None = None,
+        resume_from: str | None = None,
         metric_definitions: Sequence[Mapping[str, str]] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -58,6 +61,9 @@ class TrainingDefinitionOperator(CheckedOperator):
         self.secrets = secrets
         self.training_resources = training_resources
         self.time_limit = time_limit
+        self.grace = grace
+        self.recovery = recovery
+        self.resume_from = resume_from
         self.metric_definitions = metric_definitions
 
     @classmethod

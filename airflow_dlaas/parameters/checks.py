@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from airflow_dlaas.parameters.rendering import has_template
@@ -124,6 +124,13 @@ def require_bool(value: Any, _: CheckStage) -> bool:
     return value
 
 
+def require_resume(value: Any, _: CheckStage) -> bool | str:
+    """Require True, False or "always"."""
+    if not (isinstance(value, bool) or value == "always"):
+        raise InvalidValue(f"must be True, False or 'always', not {format_value(value)}")
+    return cast("bool | str", value)
+
+
 def require_positive_int(value: Any, _: CheckStage) -> int:
     """Require a whole number of 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool):
@@ -135,19 +142,17 @@ def require_positive_int(value: Any, _: CheckStage) -> int:
 
 def require_duration(value: Any, stage: CheckStage) -> timedelta:
     """Require a `timedelta` or seconds, more than 0; a rendered template may also give the number as text."""
-    if stage.rendered and isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            raise InvalidValue(f"must be a number of seconds, not {value!r}") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise InvalidValue(f"must be a timedelta or a number of seconds, not {format_value(value)}")
-    try:
-        duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
-    except (OverflowError, ValueError):
-        raise InvalidValue(f"must be a number of seconds that a timedelta can hold, not {value}") from None
+    duration = _parse_duration(value, stage)
     if duration <= timedelta(0):
         raise InvalidValue(f"must be more than 0, not {format_value(value)}; without it there is no limit")
+    return duration
+
+
+def require_duration_or_zero(value: Any, stage: CheckStage) -> timedelta:
+    """Require a `timedelta` or seconds, 0 or more; a rendered template may also give the number as text."""
+    duration = _parse_duration(value, stage)
+    if duration < timedelta(0):
+        raise InvalidValue(f"must be 0 or more, not {format_value(value)}")
     return duration
 
 
@@ -232,6 +237,20 @@ def require_dict_list(value: Any, stage: CheckStage) -> list[Any]:
         if not stage.is_unresolved(item) and not isinstance(item, Mapping):
             raise InvalidValue(f"must contain dicts only; item {index} is {format_value(item)}")
     return list(value)
+
+
+def _parse_duration(value: Any, stage: CheckStage) -> timedelta:
+    if stage.rendered and isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise InvalidValue(f"must be a number of seconds, not {value!r}") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        raise InvalidValue(f"must be a timedelta or a number of seconds, not {format_value(value)}")
+    try:
+        return value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (OverflowError, ValueError):
+        raise InvalidValue(f"must be a number of seconds that a timedelta can hold, not {value}") from None
 
 
 def _apply_rule(rule: Callable[[object, str], T], value: object) -> T:

@@ -1,5 +1,5 @@
 """
-Checks of the parameters that hold a part of a training definition: hyperparameters, variables, resources, time limit.
+Checks of the parameters that hold a part of a training definition, such as hyperparameters, resources and recovery.
 
 A name is checked when the DAG is parsed, also if its value is a template or comes from another task. No I/O; imports
 nothing of Airflow.
@@ -19,6 +19,8 @@ from airflow_dlaas.parameters.checks import (
     optional,
     require_dict_list,
     require_duration,
+    require_duration_or_zero,
+    require_text,
 )
 
 NUMBERS_OF_RESOURCES: Mapping[str, Callable[[str], float]] = {"gpus": int, "cpus": float}
@@ -86,12 +88,34 @@ def require_resources(value: Any, stage: CheckStage) -> Mapping[str, Any]:
     return mapping
 
 
+def require_recovery(value: Any, stage: CheckStage) -> Mapping[str, Any]:
+    """Require the recovery of a definition; a number may be the text of a rendered template."""
+    from pydantic import ValidationError
+
+    from airflow_dlaas.contract.recovery import Recovery
+    from airflow_dlaas.contract.validation_messages import validation_messages
+
+    mapping = _require_mapping(value)
+    if stage.rendered:
+        mapping = {name: _read_whole_numbers(one) for name, one in mapping.items()}
+    try:
+        Recovery.model_validate(dict(mapping))
+    except ValidationError as error:
+        problems = validation_messages(error, skip_if=stage.is_unresolved)
+        if problems:
+            raise InvalidValue(f"has wrong fields: {'; '.join(problems)}") from None
+    return mapping
+
+
 DEFINITION_PARTS: Mapping[str, ParameterCheck] = {
     "hyperparameters": optional(require_hyperparameters),
     "environment": optional(require_environment),
     "secrets": optional(require_secret_references),
     "training_resources": optional(require_resources),
     "time_limit": optional(require_duration),
+    "grace": optional(require_duration_or_zero),
+    "recovery": optional(require_recovery),
+    "resume_from": optional(require_text),
     "metric_definitions": optional(require_dict_list),
 }
 """The parameters that an operator merges into its definition (`airflow_dlaas.task_runs.definition_parts`)."""
@@ -134,4 +158,14 @@ def _read_number(name: str, value: object) -> object:
     try:
         return NUMBERS_OF_RESOURCES[name](value) if isinstance(value, str) else value
     except (KeyError, ValueError):
+        return value
+
+
+def _read_whole_numbers(value: object) -> object:
+    """Return *value*, a text or a list of texts, with each text of a whole number as that number."""
+    if isinstance(value, (list, tuple)):
+        return [_read_whole_numbers(one) for one in value]
+    try:
+        return int(value) if isinstance(value, str) else value
+    except ValueError:
         return value

@@ -14,6 +14,9 @@ from typing import Any
 MERGED_KEYS = ("hyperparameters", "environment", "secrets")
 """The keys of `execution` that are merged by name."""
 
+TOP_LEVEL_KEYS = ("metric_definitions", "recovery", "resume_from")
+"""The keys of the definition itself; all others are keys of `execution`."""
+
 SIZES = ("resourceType", "resource_type")
 """The sizes of 2017, which resources replace: a definition has one of the two."""
 
@@ -25,9 +28,8 @@ def with_parts(document: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping
     A part of *document* that is not an object, although it must be one, stays: its validation reports it.
     """
     given = {name: value for name, value in parts.items() if value is not None}
-    metric_definitions = given.pop("metric_definitions", None)
-    if metric_definitions is not None:
-        document = {**document, "metric_definitions": list(metric_definitions)}
+    if top_level := {name: given.pop(name) for name in TOP_LEVEL_KEYS if name in given}:
+        document = {**document, **top_level}
     model = document.get("model_definition")
     execution = model.get("execution") if isinstance(model, Mapping) else None
     if not given or not isinstance(model, Mapping) or not isinstance(execution, Mapping):
@@ -46,7 +48,8 @@ def _merge_execution(execution: Mapping[str, Any], given: Mapping[str, Any]) -> 
     if "training_resources" in given:
         merged = {name: value for name, value in merged.items() if name not in SIZES}
         merged["resources"] = dict(given["training_resources"])
-    if "time_limit" in given:
-        limit = given["time_limit"]
-        merged["time_limit"] = limit.total_seconds() if isinstance(limit, timedelta) else limit
+    for name in ("time_limit", "grace"):
+        if name in given:
+            duration = given[name]
+            merged[name] = duration.total_seconds() if isinstance(duration, timedelta) else duration
     return merged

@@ -1,5 +1,5 @@
 """
-Decide which training belongs to a try of a task: an existing one or a new one. No I/O.
+Decide which training belongs to a try of a task: an existing one or a new one, and what a new one resumes. No I/O.
 
 This is the only place that decides it. A try attaches to a training that a crashed try has left. It does not attach to
 one that failed or was canceled: the try exists to train again. A training that an earlier generation has left running
@@ -10,10 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
+
+RESUME_TAG = "resume"
+"""The tag of a training that the task resumes after a clear."""
+
+Resume = bool | Literal["always"]
+"""
+Whether a new training begins with the newest checkpoint of an earlier one of its task: never (False), in a further try
+and after a clear of a training with `RESUME_TAG` (True), or also after every other clear ("always").
+"""
 
 KeyedTraining = tuple[RunKey, Training]
 """A training, and the run key in its description."""
@@ -34,10 +44,17 @@ class ResolvedTraining:
     A training of an earlier generation that completed and whose task never succeeded. It replaces a new training if it
     has the same definition and its results still exist, which the caller checks.
     """
+    resumes: Training | None = None
+    """The training with whose newest checkpoint a new one begins. It may have none: then those before it count."""
 
 
 def resolve_training(
-    first_key: RunKey, candidates: Sequence[KeyedTraining], *, current_try: TaskTry, retry_failed: bool
+    first_key: RunKey,
+    candidates: Sequence[KeyedTraining],
+    *,
+    current_try: TaskTry,
+    retry_failed: bool,
+    resume: Resume = False,
 ) -> ResolvedTraining:
     """
     Choose the training of one try.
@@ -57,14 +74,20 @@ def resolve_training(
     earlier = [one for one in of_this_airflow if one not in current]
     superseded = tuple(training for _, training in earlier if not training.state.is_final)
     if not current:
-        return ResolvedTraining(first_key, None, superseded, _find_reuse_candidate(of_this_airflow))
+        return ResolvedTraining(
+            first_key,
+            None,
+            superseded,
+            reuse_candidate=_find_reuse_candidate(of_this_airflow),
+            resumes=_find_resumed_after_clear(earlier, resume),
+        )
     newest = max(run_key.attempt for run_key, _ in current)
     run_key, training = min(
         ((run_key, one) for run_key, one in current if run_key.attempt == newest),
         key=lambda pair: creation_order(pair[1]),
     )
     if retry_failed and newest + 1 < current_try.try_number and is_failed_or_canceling(training):
-        return ResolvedTraining(run_key.next_attempt, None, superseded)
+        return ResolvedTraining(run_key.next_attempt, None, superseded, resumes=training if resume else None)
     return ResolvedTraining(run_key, training, superseded)
 
 
@@ -120,3 +143,11 @@ def _find_reuse_candidate(candidates: Sequence[KeyedTraining]) -> KeyedTraining 
         if run_key.acknowledges and training.state is TrainingState.COMPLETED
     ]
     return max(completed, key=lambda one: creation_order(one[1]), default=None)
+
+
+def _find_resumed_after_clear(earlier: Sequence[KeyedTraining], resume: Resume) -> Training | None:
+    """Return the newest training of earlier generations, whatever its state, if the new one resumes it."""
+    newest = max((training for _, training in earlier), key=creation_order, default=None)
+    if newest is None or not resume:
+        return None
+    return newest if resume == "always" or RESUME_TAG in (newest.status.tags or ()) else None

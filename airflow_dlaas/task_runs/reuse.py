@@ -78,8 +78,8 @@ def acknowledge_success(client: Client, training: Training, logger: TaskLogger) 
 
 def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
     """
-    Return why a training does not come from *definition*; None if all is equal except passwords and the tags of the
-    task.
+    Return why a training does not come from *definition*; None if all is equal except passwords, the tags of the task
+    and the training that it resumes.
 
     :param entity: the training's entity, as the service sends it. Keys that the service adds are not compared.
     """
@@ -122,6 +122,8 @@ def _reuse_obstacle(
 
 def _normalize_definition(definition: TrainingDefinition) -> dict[str, Any]:
     document = definition.model_dump(mode="json", by_alias=True, exclude_none=True)
+    # A training is the same one, whether it began from zero or with a checkpoint of an earlier one.
+    document.pop("resume_from", None)
     stores = [*document["training_data"], *filter(None, [document.get("training_results")])]
     for entry in stores:
         entry["connection"].pop("password", None)

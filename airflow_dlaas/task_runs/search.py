@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from airflow_dlaas.client import calls
 from airflow_dlaas.exceptions import NotFound, ProtocolError
 from airflow_dlaas.task_runs.cancel import try_cancel_training
-from airflow_dlaas.task_runs.resolve import KeyedTraining, ResolvedTraining, creation_order, resolve_training
+from airflow_dlaas.task_runs.resolve import (
+    KeyedTraining,
+    ResolvedTraining,
+    Resume,
+    creation_order,
+    resolve_training,
+)
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 
 if TYPE_CHECKING:
@@ -36,6 +42,8 @@ class TrainingSearch:
     """The earliest time at which trainings of the task can have been submitted."""
     retry_failed: bool
     """Whether this try trains again after a training that failed or was canceled."""
+    resume: Resume = False
+    """Whether a new training begins with the newest checkpoint of an earlier one."""
     v1_key: RunKey | None = None
     """`first_key` in form 1, which earlier releases wrote; trainings under it belong to this task too."""
 
@@ -71,7 +79,11 @@ def fetch_and_resolve(
             cause,
         )
     resolved = resolve_training(
-        search.first_key, found, current_try=search.current_try, retry_failed=search.retry_failed
+        search.first_key,
+        found,
+        current_try=search.current_try,
+        retry_failed=search.retry_failed,
+        resume=search.resume,
     )
     for training in resolved.superseded:
         logger.info("Training %s belongs to an earlier run of this task, which was cleared; canceling it", training.id)

@@ -24,6 +24,7 @@ from airflow_dlaas.task_runs.definition import (
     with_task_description,
 )
 from airflow_dlaas.task_runs.definition_parts import with_parts
+from airflow_dlaas.task_runs.resumed_training import RESUME_KEY, describe_resume, require_resume_support
 from airflow_dlaas.task_runs.reuse import acknowledge_success, is_reusable
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, TaskTry, earliest_submission
 from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import ServiceConnection
+    from airflow_dlaas.task_runs.resolve import Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class TrainingRequest:
     """The experiment version, if it is named beside the definition."""
     retry_failed: bool
     """Whether a new try trains again after a training that failed or was canceled."""
+    resume: Resume = False
+    """Whether a new training begins with the newest checkpoint of an earlier one of the task."""
     parts: Mapping[str, Any] = field(default_factory=dict)
     """The parameters of the operator that are merged into the definition, by name."""
     acknowledges: bool = False
@@ -201,11 +205,20 @@ class PreparedTraining(TaskTraining):
                 current_try=TaskTry.from_context(context),
                 since=task_run.since,
                 retry_failed=request.retry_failed,
+                resume=request.resume,
                 v1_key=RunKey.from_context_v1(context),
             )
             resolved = fetch_and_resolve(client, search, logger, can_reuse if acknowledges else None)
             if resolved.existing is None:  # an existing one came from a service that knew the keys
+                if request.resume:
+                    require_resume_support(client)
+                if resolved.resumes is not None:
+                    document = {**document, RESUME_KEY: resolved.resumes.id}
+                    definition = definition.model_copy(update={RESUME_KEY: resolved.resumes.id})
                 require_known_keys(client, definition)
+                if definition.resume_from is not None:
+                    status = None if resolved.resumes is None else resolved.resumes.status
+                    logger.info("%s", describe_resume(definition.resume_from, status))
         prepared = cls(task_run, resolved.run_key, document, definition, resolved.existing)
         prepared._push_xcom()
         return prepared

@@ -43,6 +43,16 @@ def execution(step: Any) -> dict[str, Any]:
         ({"training_resources": {"memory": "much"}}, "training_resources has wrong fields: memory: must be a number"),
         ({"training_resources": {"gpu": 1}}, "training_resources has wrong fields: gpu: is not a key"),
         ({"time_limit": 0}, "time_limit must be more than 0"),
+        ({"grace": -1}, "grace must be 0 or more"),
+        ({"recovery": 3}, "recovery must be a dict, not 3"),
+        ({"recovery": {"exit_codes": [75]}}, "recovery has wrong fields: attempts: is missing"),
+        ({"recovery": {"attempts": 0}}, "recovery has wrong fields: attempts: must be at least 1"),
+        ({"recovery": {"attempts": 3, "exit_codes": [75, 0]}}, r"recovery .*exit_codes\[1\]: must be at least 1"),
+        ({"recovery": {"attempts": 3, "exit_codes": [75, 75]}}, "recovery .*must name each exit code once"),
+        ({"recovery": {"attempts": 3, "codes": [75]}}, "recovery has wrong fields: codes: is not a key"),
+        ({"resume_from": " "}, "resume_from is empty"),
+        ({"resume": "allways"}, "resume must be True, False or 'always', not 'allways'"),
+        ({"resume": True, "retry_failed": False}, "resume=True has no effect with retry_failed=False"),
         ({"resources": {"gpus": 4}}, "resources is a parameter of Airflow.*write training_resources"),
     ],
 )
@@ -59,6 +69,14 @@ def test_merged_definition_is_checked_at_parse() -> None:
         operator(environment={"A": "x"}, secrets={"A": "conn:hf/password"})
     with pytest.raises(InvalidDefinition, match="time_limit: must be at most"):
         operator(time_limit=timedelta(days=400))
+    with pytest.raises(InvalidDefinition, match="grace: must be at most"):
+        operator(grace=timedelta(days=2))
+    with pytest.raises(InvalidDefinition, match=r"resume_from: .* at most 64"):
+        operator(resume_from="training-" * 9)
+
+
+def test_task_that_trains_once_in_a_generation_can_resume_after_a_clear() -> None:
+    assert operator(resume="always", retry_failed=False).resume == "always"
 
 
 def test_values_of_templates_and_of_other_tasks_are_accepted_at_parse() -> None:
@@ -70,6 +88,9 @@ def test_values_of_templates_and_of_other_tasks_are_accepted_at_parse() -> None:
             secrets={"T": "conn:{{ params.conn }}/password"},
             training_resources={"gpus": "{{ params.gpus }}", "memory": other},
             time_limit="{{ params.hours * 3600 }}",
+            grace=other,
+            recovery={"attempts": "{{ params.attempts }}", "exit_codes": ["{{ params.code }}", other]},
+            resume_from=other,
         )
 
 
@@ -80,6 +101,9 @@ def test_rendered_hyperparameter_is_a_text_and_numbers_of_resources_are_numbers(
             hyperparameters={"lr": "{{ lr }}", "name": "run-{{ lr }}", "epochs": 3},
             training_resources={"gpus": "{{ gpus }}", "cpus": "{{ gpus / 2 }}", "memory": "{{ gpus }}GiB"},
             time_limit="{{ gpus * 3600 }}",
+            grace="{{ gpus * 30 }}",
+            recovery={"attempts": "{{ gpus }}", "exit_codes": ["{{ gpus + 71 }}", 76]},
+            resume_from="training-{{ gpus }}",
         )
     step.render_template_fields({"lr": 0.5, "gpus": 4})
     step.check_parameters(rendered=True)
@@ -88,7 +112,11 @@ def test_rendered_hyperparameter_is_a_text_and_numbers_of_resources_are_numbers(
         "hyperparameters": {"lr": 0.5 if native else "0.5", "name": "run-0.5", "epochs": 3},
         "resources": {"gpus": 4, "cpus": 2.0, "memory": "4GiB"},
         "time_limit": 14400.0,
+        "grace": 120.0,
     }
+    definition = with_parts(step.definition, step.definition_parts)
+    assert definition["recovery"] == {"attempts": 4, "exit_codes": [75, 76]}
+    assert definition["resume_from"] == "training-4"
 
 
 def test_value_from_another_task_keeps_its_type_and_is_no_template() -> None:
@@ -109,6 +137,8 @@ def test_operator_is_mapped_over_hyperparameters_and_each_set_is_checked() -> No
     assert mapped.operator_class is TrainModelOperator
     with pytest.raises(InvalidArgument, match=r"hyperparameters .*\(mapped: hyperparameters\[1\]\)"):
         TrainModelOperator.partial(task_id="train", definition=DEFINITION).expand(hyperparameters=[LR, {"lr": [1]}])
+    with pytest.raises(InvalidArgument, match=r"recovery .*\(mapped: recovery\[0\]\)"):
+        TrainModelOperator.partial(task_id="more", definition=DEFINITION).expand(recovery=[{"attempts": 0}])
     assert json.dumps(DagSerialization.to_dict(dag))
 
 
@@ -119,6 +149,10 @@ def test_dag_with_all_parts_can_be_stored_by_airflow() -> None:
             environment={"A": "x"},
             training_resources={"gpus": 4},
             time_limit=timedelta(hours=1),
+            grace=timedelta(minutes=2),
+            recovery={"attempts": 3, "exit_codes": (75,)},
+            resume="always",
+            resume_from="training-1",
         )
     stored = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("train")
     assert stored.training_resources == {"gpus": 4}

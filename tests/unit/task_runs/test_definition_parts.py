@@ -46,6 +46,19 @@ def test_time_limit_becomes_seconds(limit: object) -> None:
     assert merged({"time_limit": 5}, time_limit=limit)["time_limit"] == 3600
 
 
+@pytest.mark.parametrize("grace", [timedelta(minutes=2), 120])
+def test_grace_becomes_seconds(grace: object) -> None:
+    assert merged({"grace": 5}, grace=grace)["grace"] == 120
+
+
+def test_recovery_and_the_resumed_training_replace_those_of_the_definition() -> None:
+    document = {**DEFINITION, "recovery": {"attempts": 9, "exit_codes": [1]}, "resume_from": "training-1"}
+    parts = {"recovery": {"attempts": 2}, "resume_from": "training-2"}
+    found = with_parts(document, parts)
+    assert {name: found[name] for name in parts} == parts
+    require_valid_definition(found, has_location=True)
+
+
 def test_metric_definitions_replace_those_of_the_definition() -> None:
     definitions = [{"name": "x", "regex": "(a)"}]
     found = with_parts({**DEFINITION, "metric_definitions": [{"name": "y"}]}, {"metric_definitions": definitions})

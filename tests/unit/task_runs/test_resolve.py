@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.task_runs.resolve import ResolvedTraining, resolve_training
+from airflow_dlaas.task_runs.resolve import ResolvedTraining, Resume, resolve_training
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 from tests.builders import a_training
 
@@ -25,12 +25,16 @@ def training(state: str = "running", *, id: str = "training-1", later: float = 0
     return made.model_copy(update={"metadata": made.metadata.model_copy(update={"guid": id, "created_at": created})})
 
 
-def resolve(found: list[tuple[RunKey, Training]], *, try_number: int = 2, retry_failed: bool = True) -> Any:
-    return resolve_training(FIRST_KEY, found, current_try=TaskTry(try_number), retry_failed=retry_failed)
+def resolve(
+    found: list[tuple[RunKey, Training]], *, try_number: int = 2, retry_failed: bool = True, resume: Resume = False
+) -> Any:
+    return resolve_training(FIRST_KEY, found, current_try=TaskTry(try_number), retry_failed=retry_failed, resume=resume)
 
 
-def after_clear(found: list[tuple[RunKey, Training]], first: RunKey = CLEARED) -> ResolvedTraining:
-    return resolve_training(first, found, current_try=TaskTry(2, 2), retry_failed=True)
+def after_clear(
+    found: list[tuple[RunKey, Training]], first: RunKey = CLEARED, *, resume: Resume = False
+) -> ResolvedTraining:
+    return resolve_training(first, found, current_try=TaskTry(2, 2), retry_failed=True, resume=resume)
 
 
 def test_without_a_training_the_first_key_is_used() -> None:
@@ -179,6 +183,86 @@ def test_no_training_is_reused_if_this_generation_has_one() -> None:
     mine = training("running", id="training-2")
     choice = after_clear([(FIRST_KEY, training("completed")), (CLEARED, mine)])
     assert (choice.existing, choice.reuse_candidate) == (mine, None)
+
+
+# -- the training that a new one resumes ------------------------------------------
+
+LEFT = training("error", id="training-1")
+
+
+def resumed_id(choice: ResolvedTraining) -> str | None:
+    return None if choice.resumes is None else choice.resumes.id
+
+
+@pytest.mark.parametrize(("resume", "resumed"), [(False, None), (True, "training-1"), ("always", "training-1")])
+@pytest.mark.parametrize("left", [LEFT, training("canceled"), training(cancel_requested=True)], ids=str)
+def test_the_training_after_a_failed_or_canceled_one_resumes_it(
+    resume: Resume, resumed: str | None, left: Training
+) -> None:
+    """One that is not canceled yet stores its last checkpoint; the service lets the new one wait for its end."""
+    assert resumed_id(resolve([(FIRST_KEY, left)], resume=resume)) == resumed
+
+
+def test_a_training_resumes_the_one_directly_before_it() -> None:
+    """The service knows which ones came before that one; also one that has stored no checkpoint counts."""
+    before = training("canceled", id="training-2")
+    found = [(FIRST_KEY.next_attempt, before), (FIRST_KEY, LEFT)]
+    assert resolve(found, try_number=3, resume=True).resumes is before
+
+
+def test_a_try_that_attaches_or_is_the_first_one_resumes_nothing() -> None:
+    assert resolve([], resume="always").resumes is None
+    for state in ("running", "completed"):
+        assert resolve([(FIRST_KEY, training(state))], resume="always").resumes is None
+    assert resolve([(FIRST_KEY, LEFT)], try_number=1, resume="always").resumes is None
+
+
+@pytest.mark.parametrize("state", ["running", "error", "canceled", "completed"])
+@pytest.mark.parametrize(
+    ("resume", "tags", "resumes"),
+    [
+        (False, None, False),
+        (False, ["resume"], False),
+        (True, None, False),
+        (True, ["best", "resumed"], False),
+        (True, ["best", "resume"], True),
+        ("always", None, True),
+    ],
+)
+def test_after_a_clear_a_training_resumes_always_or_if_the_earlier_one_has_the_tag(
+    state: str, resume: Resume, tags: list[str] | None, resumes: bool
+) -> None:
+    left = training(state, tags=tags, acknowledged_at=MOMENT if state == "completed" else None)
+    choice = after_clear([(FIRST_KEY, left)], resume=resume)
+    assert choice.existing is None
+    assert choice.resumes is (left if resumes else None)
+
+
+def test_after_a_clear_the_newest_earlier_training_is_resumed() -> None:
+    tagged, newest = training("error", tags=["resume"]), training("error", id="training-2", later=5)
+    found = [(FIRST_KEY.next_attempt, newest), (FIRST_KEY, tagged)]
+    assert after_clear(found, resume="always").resumes is newest
+    assert after_clear(found, resume=True).resumes is None
+
+
+def test_a_further_try_after_a_clear_resumes_the_training_of_its_generation() -> None:
+    mine = training("error", id="training-2", later=5)
+    choice = resolve_training(
+        CLEARED, [(FIRST_KEY, LEFT), (CLEARED, mine)], current_try=TaskTry(3, 2), retry_failed=True, resume=True
+    )
+    assert choice.resumes is mine
+
+
+def test_a_completed_training_that_may_be_reused_is_resumed_only_if_it_is_not() -> None:
+    done = training("completed")
+    choice = after_clear([(FIRST_KEY, done)], resume="always")
+    assert (choice.reuse_candidate, choice.resumes) == ((FIRST_KEY, done), done)
+
+
+def test_no_training_of_another_airflow_is_resumed() -> None:
+    theirs = replace(FIRST_KEY, airflow_digest=OTHER)
+    assert after_clear([(theirs, LEFT)], resume="always").resumes is None
+    assert resolve([(theirs, LEFT)], resume="always").resumes is None
 
 
 # -- the counters of Airflow ------------------------------------------------------

@@ -24,6 +24,7 @@ SENT: dict[str, Any] = {
     "training_data": [{"connection": CONNECTION, "source": {"container": "c", "type": "softlayer_objectstore"}}],
     "training_results": {"connection": CONNECTION, "target": {"container": "r", "type": "softlayer_objectstore"}},
     "metric_definitions": [{"name": "loss", "regex": r"loss=([\d.]+)"}],
+    "recovery": {"attempts": 3, "exit_codes": [75, 76]},
 }
 LOCATION = {"container": "r", "model_location": "training-1"}
 
@@ -57,6 +58,18 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 def test_the_echo_of_a_definition_is_equal_to_it() -> None:
     assert definition_mismatch(echo(), definition()) is None
+
+
+def test_a_training_that_resumed_another_one_has_the_same_definition() -> None:
+    """A task that was deferred names the one that it resumes; after a clear it may name another one, or none."""
+    resumed = echo() | {"resume_from": "training-1"}
+    assert definition_mismatch(resumed, definition()) is None
+    assert definition_mismatch(resumed, definition(resume_from="training-2")) is None
+    assert definition_mismatch(echo(), definition(resume_from="training-2")) is None
+
+
+def test_another_recovery_is_another_definition() -> None:
+    assert definition_mismatch(echo(), definition(recovery={"attempts": 2})) == "the definition has changed"
 
 
 @pytest.mark.parametrize("tag", ["[airflow-dlaas " + "a" * 32 + "." + "b" * 12 + ".3]", ""])
