@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 from pydantic import SecretStr
 
 from airflow_dlaas.client import calls
@@ -21,6 +24,7 @@ from airflow_dlaas.operators.training import TrainModelOperator
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.conftest import ServiceProcess
 from tests.fault_proxy import FaultProxy
 from tests.waiting import until
@@ -148,3 +152,27 @@ class FakeTaskInstance:
 @pytest.fixture
 def task_instance() -> FakeTaskInstance:
     return FakeTaskInstance()
+
+
+def deferral(operator: Any, context: Any) -> TaskDeferred:
+    """Return what a task that is deferred leaves to Airflow."""
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    return deferred.value
+
+
+def recreate_trigger(deferred: TaskDeferred) -> TrainModelTrigger:
+    """Make the trigger again from its serialization, as another process does."""
+    _, given = deferred.trigger.serialize()
+    # As if deferred some time ago: an event in the first seconds would be delayed.
+    return TrainModelTrigger(**json.loads(json.dumps(given)) | {"deferred_at": given["deferred_at"] - 60})
+
+
+def fire(trigger: TrainModelTrigger) -> Any:
+    """Run *trigger* until its event; return the payload as Airflow stores it."""
+
+    async def first() -> Any:
+        async with aclosing(trigger.run()) as events:
+            return json.loads(json.dumps((await anext(events)).payload))
+
+    return asyncio.run(first())

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
@@ -37,7 +36,7 @@ from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
 from tests.fault_proxy import FaultProxy, SendReply
-from tests.integration.operators.conftest import GATE, FakeTaskInstance, open_gate
+from tests.integration.operators.conftest import GATE, FakeTaskInstance, deferral, fire, open_gate, recreate_trigger
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -301,27 +300,6 @@ def test_a_deferrable_sensor_waits_for_an_unavailable_service(task: Any, service
 
 
 # -- deferred ----------------------------------------------------------------
-
-
-def deferral(operator: Any, context: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(context)
-    return deferred.value
-
-
-def recreate_trigger(deferred: TaskDeferred) -> TrainModelTrigger:
-    """Make the trigger again from its serialization, as another process does."""
-    _, given = deferred.trigger.serialize()
-    # As if deferred some time ago: an event in the first seconds would be delayed.
-    return TrainModelTrigger(**json.loads(json.dumps(given)) | {"deferred_at": given["deferred_at"] - 60})
-
-
-def fire(trigger: TrainModelTrigger) -> Any:
-    async def first() -> Any:
-        async with aclosing(trigger.run()) as events:
-            return json.loads(json.dumps((await anext(events)).payload))
-
-    return asyncio.run(first())
 
 
 def test_a_deferred_task_submits_nothing_on_the_worker(
