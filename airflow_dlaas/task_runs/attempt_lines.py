@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
-from airflow_dlaas.contract.state import Phase
+from airflow_dlaas.contract.state import Phase, TrainingState
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.attempts import AttemptReport, ResumedFrom
@@ -30,8 +30,9 @@ def attempt_lines(training: Training) -> Iterator[str]:
             if report.resumed_from is not None:
                 yield _begin_line(training, report.number, report.resumed_from)
             yield _end_line(training, report)
-    has_begun = not status.state.is_final and status.phase in PHASES_OF_THE_COMMAND
-    if has_begun and (present > 1 or status.resumed_from is not None):
+    is_running = not status.state.is_final and status.phase in PHASES_OF_THE_COMMAND
+    # A short attempt may complete between two polls. One that failed or was canceled may not have loaded a checkpoint.
+    if (is_running or status.state is TrainingState.COMPLETED) and (present > 1 or status.resumed_from is not None):
         yield _begin_line(training, present, status.resumed_from)
 
 

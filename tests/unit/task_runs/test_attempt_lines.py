@@ -46,6 +46,14 @@ def test_an_attempt_names_the_checkpoint_that_it_begins_with() -> None:
     assert lines(**given) == [ended, "attempt 2 begins without a checkpoint"]
 
 
+def test_a_last_attempt_that_completes_between_two_polls_has_its_beginning_too() -> None:
+    attempts = [LOST, {"number": 2}]
+    assert lines("completed", attempt=2, attempts=attempts, resumed_from=source(7)) == [
+        "attempt 1 ended: The learner was lost; attempt 2 follows",
+        "attempt 2 begins with checkpoint 7 of attempt 1",
+    ]
+
+
 def test_a_first_attempt_names_the_training_that_it_resumes() -> None:
     assert lines(phase="processing", attempt=1, resumed_from=source(4, 2, "training-9")) == [
         "attempt 1 begins with checkpoint 4 of attempt 2 of training training-9"

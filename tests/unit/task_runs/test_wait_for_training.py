@@ -194,7 +194,7 @@ def test_each_attempt_and_what_the_training_waits_for_are_logged_once() -> None:
             service.updates_queue.put_nowait(a_training("running", **status))
             for message in messages:
                 assert await service.messages.get() == f"Training t: {message}"
-        service.updates_queue.put_nowait(a_training("completed", **second))
+        service.updates_queue.put_nowait(a_training("completed", resumed_from=resumed, **second))
         await waiting
         assert await service.messages.get() == "Training t: completed"
         assert service.messages.empty()
