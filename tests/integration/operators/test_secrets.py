@@ -15,8 +15,7 @@ from airflow_dlaas.operators.training import SubmitTrainingOperator
 from airflow_dlaas.task_runs import wait_for_training
 from tests.conftest import ServiceProcess
 from tests.fault_proxy import FaultProxy
-from tests.integration.operators.conftest import FakeTaskInstance
-from tests.integration.operators.test_training import deferral, fire, recreate_trigger
+from tests.integration.operators.conftest import FakeTaskInstance, deferral, fire, recreate_trigger
 
 TOKEN, ROTATED = "hf_Value-of-the-secret", "hf_Value-after-rotation"
 
