@@ -81,13 +81,13 @@ def resolve_training(
             reuse_candidate=_find_reuse_candidate(of_this_airflow),
             resumes=_find_resumed_after_clear(earlier, resume),
         )
-    newest = max(run_key.attempt for run_key, _ in current)
+    newest = max(run_key.training_number for run_key, _ in current)
     run_key, training = min(
-        ((run_key, one) for run_key, one in current if run_key.attempt == newest),
+        ((run_key, one) for run_key, one in current if run_key.training_number == newest),
         key=lambda pair: creation_order(pair[1]),
     )
     if retry_failed and newest + 1 < current_try.try_number and is_failed_or_canceling(training):
-        return ResolvedTraining(run_key.next_attempt, None, superseded, resumes=training if resume else None)
+        return ResolvedTraining(run_key.next_training, None, superseded, resumes=training if resume else None)
     return ResolvedTraining(run_key, training, superseded)
 
 

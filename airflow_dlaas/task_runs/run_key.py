@@ -51,8 +51,11 @@ class RunKey:
     Digest of the run's start and of `max_tries`. It changes after a clear, and if a run was deleted and created again
     with its id. It stays the same after a clear if ``retries`` was lowered by the number of tries made.
     """
-    attempt: int = 0
-    """Number of the training within the generation: a try after a failed or canceled training creates the next one."""
+    training_number: int = 0
+    """
+    Number of the training within the generation, from 0: a try after a failed or canceled training creates the next
+    one.
+    """
     airflow_digest: str | None = None
     """Digest of the identity of the Airflow that submitted the training; None if that is unknown."""
     clear_number: int = 0
@@ -71,15 +74,15 @@ class RunKey:
     def idempotency_key(self) -> str:
         """The `Idempotency-Key`; `parse` reads it."""
         if self.version == 1:
-            return f"{self.task_digest}.{self.generation}.{self.attempt}"
+            return f"{self.task_digest}.{self.generation}.{self.training_number}"
         form = "2a" if self.acknowledges else "2"
-        counts = f"{self.clear_number}.{self.first_try}.{self.attempt}"
+        counts = f"{self.clear_number}.{self.first_try}.{self.training_number}"
         return f"{form}.{self.airflow_digest or UNKNOWN_AIRFLOW}.{self.task_digest}.{self.generation}.{counts}"
 
     @property
-    def next_attempt(self) -> RunKey:
+    def next_training(self) -> RunKey:
         """The key of the training after this one."""
-        return replace(self, attempt=self.attempt + 1)
+        return replace(self, training_number=self.training_number + 1)
 
     def __str__(self) -> str:
         return f"[airflow-dlaas {self.idempotency_key}]"
@@ -98,19 +101,19 @@ class RunKey:
         :raises ValueError: *key* is not a run key.
         """
         if match := _KEY_V2.fullmatch(key):
-            acknowledges, airflow, task, generation, clears, first_try, attempt = match.groups()
+            acknowledges, airflow, task, generation, clears, first_try, number = match.groups()
             return cls(
                 task,
                 generation,
-                int(attempt),
+                int(number),
                 airflow_digest=None if airflow == UNKNOWN_AIRFLOW else airflow,
                 clear_number=int(clears),
                 first_try=int(first_try),
                 acknowledges=bool(acknowledges),
             )
         if match := _KEY_V1.fullmatch(key):
-            task, generation, attempt = match.groups()
-            return cls(task, generation, int(attempt), version=1)
+            task, generation, number = match.groups()
+            return cls(task, generation, int(number), version=1)
         raise ValueError(f"{key!r} is not the key of a training")
 
     @classmethod

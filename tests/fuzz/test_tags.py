@@ -41,7 +41,7 @@ DESCRIPTIONS = st.lists(PIECES, max_size=6).map("".join)
 @given(DESCRIPTIONS | st.text())
 def test_any_description_has_a_tag_or_none(description: str) -> None:
     found = RunKey.from_description(description)
-    assert found is None or str(found) in description or found.attempt == int(f"0{found.attempt}")
+    assert found is None or str(found) in description or found.training_number == int(f"0{found.training_number}")
 
 
 @effort(1000)

@@ -317,12 +317,12 @@ def test_a_retry_after_an_upgrade_attaches_to_the_earlier_training(
     assert ended(client, before).state is TrainingState.CANCELED
 
 
-def test_a_retry_after_an_upgrade_and_a_failure_has_the_next_attempt_number(
+def test_a_retry_after_an_upgrade_and_a_failure_has_the_next_number(
     server: Client, client: Client, a_definition: Definer, run_key: RunKey, earlier: RunKey
 ) -> None:
     ended(client, try_task(server, a_definition("exit 3"), earlier, try_number=1))
     second = try_task(server, a_definition("true"), run_key, try_number=2, v1_key=earlier)
-    assert RunKey.from_description(second.entity.model_definition.description) == earlier.next_attempt
+    assert RunKey.from_description(second.entity.model_definition.description) == earlier.next_training
 
 
 def test_after_an_upgrade_and_a_clear_the_task_trains_again(

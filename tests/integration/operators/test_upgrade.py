@@ -135,4 +135,4 @@ def test_after_a_failure_before_the_upgrade_the_next_try_trains_again(
     with pytest.raises(TrainingFailed):
         task("exit 3").execute(task_instance.context(try_number=2))
     assert task_instance.training_id != before.id
-    assert task_instance.xcoms["dlaas_training"]["key"] == RunKey.parse(key).next_attempt.idempotency_key
+    assert task_instance.xcoms["dlaas_training"]["key"] == RunKey.parse(key).next_training.idempotency_key

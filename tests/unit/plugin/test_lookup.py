@@ -39,7 +39,7 @@ def test_find_accepts_a_tag_of_version_1() -> None:
 def test_list_tries_finds_both_tag_versions_and_excludes_other_airflows() -> None:
     known = [
         tagged_training(MINE, "training-1", form=1),
-        tagged_training(MINE, "training-2", attempt=1),
+        tagged_training(MINE, "training-2", number=1),
         tagged_training(MINE, "training-3", airflow=THERE),
         tagged_training(THEIRS, "training-4"),
     ]
@@ -68,7 +68,7 @@ def test_training_of_another_airflow_with_the_same_task_name_is_not_found_and_no
 
 
 def test_find_returns_an_earlier_try_by_its_id() -> None:
-    known = [tagged_training(MINE, "training-1"), tagged_training(MINE, "training-2", attempt=1)]
+    known = [tagged_training(MINE, "training-1"), tagged_training(MINE, "training-2", number=1)]
     found = find(airflow_with(mine="training-2"), FakeService(known), training_id="training-1")
     assert (found.training.id, found.current_id) == ("training-1", "training-2")
 

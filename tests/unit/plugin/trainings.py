@@ -49,7 +49,7 @@ def tagged_training(
     ref: TaskInstanceRef,
     training_id: str,
     generation: str = "0" * 12,
-    attempt: int = 0,
+    number: int = 0,
     *,
     form: int = 2,
     airflow: str = HERE,
@@ -57,9 +57,9 @@ def tagged_training(
     made = a_training()
     names = (ref.dag_id, ref.run_id, ref.task_id, ref.map_index)
     if form == 2:
-        tag = RunKey(task_digest(*names), generation, attempt, airflow_digest=airflow)
+        tag = RunKey(task_digest(*names), generation, number, airflow_digest=airflow)
     else:
-        tag = RunKey(task_digest_v1(*names), generation, attempt, version=1)
+        tag = RunKey(task_digest_v1(*names), generation, number, version=1)
     model = made.entity.model_definition.model_copy(update={"description": str(tag)})
     entity = made.entity.model_copy(update={"model_definition": model})
     return made.model_copy(

@@ -50,12 +50,12 @@ def test_a_try_attaches_to_the_training_of_a_crashed_try(state: str) -> None:
 @pytest.mark.parametrize("state", ["error", "canceled"])
 def test_the_try_after_a_failed_or_canceled_training_trains_again(state: str) -> None:
     choice = resolve([(FIRST_KEY, training(state))])
-    assert (choice.run_key, choice.existing) == (FIRST_KEY.next_attempt, None)
+    assert (choice.run_key, choice.existing) == (FIRST_KEY.next_training, None)
 
 
 def test_a_training_with_a_cancel_request_counts_as_canceled() -> None:
     choice = resolve([(FIRST_KEY, training("running", cancel_requested=True))])
-    assert (choice.run_key, choice.existing) == (FIRST_KEY.next_attempt, None)
+    assert (choice.run_key, choice.existing) == (FIRST_KEY.next_training, None)
 
 
 def test_one_try_does_not_train_again_after_a_failed_training() -> None:
@@ -63,12 +63,12 @@ def test_one_try_does_not_train_again_after_a_failed_training() -> None:
     existing = training("error")
     assert resolve([(FIRST_KEY, existing)], try_number=1).existing is existing
     again = training("error", id="training-2")
-    assert resolve([(FIRST_KEY, existing), (FIRST_KEY.next_attempt, again)], try_number=2).existing is again
+    assert resolve([(FIRST_KEY, existing), (FIRST_KEY.next_training, again)], try_number=2).existing is again
 
 
 def test_the_third_try_creates_the_third_training() -> None:
-    found = [(FIRST_KEY, training("error")), (FIRST_KEY.next_attempt, training("error", id="training-2"))]
-    assert resolve(found, try_number=3).run_key == FIRST_KEY.next_attempt.next_attempt
+    found = [(FIRST_KEY, training("error")), (FIRST_KEY.next_training, training("error", id="training-2"))]
+    assert resolve(found, try_number=3).run_key == FIRST_KEY.next_training.next_training
 
 
 def test_without_retry_failed_a_failure_is_final() -> None:
@@ -78,7 +78,7 @@ def test_without_retry_failed_a_failure_is_final() -> None:
 
 def test_after_a_clear_the_task_trains_again_and_the_running_training_is_superseded() -> None:
     left, over = training("running"), training("error", id="training-2")
-    assert after_clear([(FIRST_KEY, left), (FIRST_KEY.next_attempt, over)]) == ResolvedTraining(CLEARED, None, (left,))
+    assert after_clear([(FIRST_KEY, left), (FIRST_KEY.next_training, over)]) == ResolvedTraining(CLEARED, None, (left,))
 
 
 def test_of_two_trainings_with_one_key_the_earlier_one_counts() -> None:
@@ -135,8 +135,8 @@ def test_a_try_attaches_to_a_training_with_a_key_of_form_1_and_keeps_that_key(st
     assert (choice.run_key, choice.existing) == (FORM_1, existing)
 
 
-def test_after_a_failed_training_with_a_key_of_form_1_the_attempt_number_goes_on() -> None:
-    assert resolve([(FORM_1, training("error"))]).run_key == FORM_1.next_attempt
+def test_after_a_failed_training_with_a_key_of_form_1_the_numbers_go_on() -> None:
+    assert resolve([(FORM_1, training("error"))]).run_key == FORM_1.next_training
 
 
 def test_a_key_of_form_1_of_another_generation_is_neither_used_nor_canceled() -> None:
@@ -206,7 +206,7 @@ def test_the_training_after_a_failed_or_canceled_one_resumes_it(
 def test_a_training_resumes_the_one_directly_before_it() -> None:
     """The service knows which ones came before that one; also one that has stored no checkpoint counts."""
     before = training("canceled", id="training-2")
-    found = [(FIRST_KEY.next_attempt, before), (FIRST_KEY, LEFT)]
+    found = [(FIRST_KEY.next_training, before), (FIRST_KEY, LEFT)]
     assert resolve(found, try_number=3, resume=True).resumes is before
 
 
@@ -240,7 +240,7 @@ def test_after_a_clear_a_training_resumes_always_or_if_the_earlier_one_has_the_t
 
 def test_after_a_clear_the_newest_earlier_training_is_resumed() -> None:
     tagged, newest = training("error", tags=["resume"]), training("error", id="training-2", later=5)
-    found = [(FIRST_KEY.next_attempt, newest), (FIRST_KEY, tagged)]
+    found = [(FIRST_KEY.next_training, newest), (FIRST_KEY, tagged)]
     assert after_clear(found, resume="always").resumes is newest
     assert after_clear(found, resume=True).resumes is None
 
@@ -374,7 +374,7 @@ def test_a_clear_of_a_task_that_runs_on_a_worker_is_a_retry() -> None:
     task, tag = submitted(0)
     task.clear_while_it_runs_on_a_worker()
     task.run()
-    assert task.chooses(tag, training("canceled")).run_key == tag.next_attempt
+    assert task.chooses(tag, training("canceled")).run_key == tag.next_training
 
 
 def test_an_acknowledged_training_is_not_used_after_a_clear_that_no_counter_shows() -> None:

@@ -92,22 +92,22 @@ def test_the_tag_follows_the_authors_description_and_is_parsed(airflow: str | No
     run_key = RunKey.from_context(
         context(clears=4, retries=1, max_tries=3, try_number=3), airflow_id=airflow, acknowledges=acknowledges
     )
-    run_key = run_key.next_attempt
+    run_key = run_key.next_training
     description = with_run_key(definition("As I wrote it."), run_key).model_definition.description
     assert description == f"As I wrote it. {run_key}"
     assert RunKey.from_description(description) == run_key == RunKey.parse(run_key.idempotency_key)
-    assert (run_key.attempt, run_key.clear_number, run_key.first_try) == (1, 4, 3)
+    assert (run_key.training_number, run_key.clear_number, run_key.first_try) == (1, 4, 3)
     assert without_run_key(description) == "As I wrote it."
     assert len(str(run_key)) <= 120
 
 
 def test_a_stored_key_of_form_1_is_parsed_and_written_unchanged() -> None:
     run_key = RunKey.parse(STORED_KEY)
-    assert (run_key.version, run_key.attempt, run_key.airflow_digest) == (1, 2, None)
+    assert (run_key.version, run_key.training_number, run_key.airflow_digest) == (1, 2, None)
     assert run_key.idempotency_key == STORED_KEY
     assert str(run_key) == f"[airflow-dlaas {STORED_KEY}]"
     assert RunKey.from_description(f"As I wrote it. [airflow-dlaas {STORED_KEY}]") == run_key
-    assert run_key.next_attempt.idempotency_key == STORED_KEY[:-1] + "3"
+    assert run_key.next_training.idempotency_key == STORED_KEY[:-1] + "3"
 
 
 def test_form_1_is_what_earlier_releases_wrote() -> None:
