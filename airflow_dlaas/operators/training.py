@@ -61,7 +61,7 @@ class SubmitTrainingOperator(TrainingDefinitionOperator):
     :param grace: the time that the command has to save its state when it is stopped, as `timedelta` or in seconds,
         instead of the definition's. (templated)
     :param recovery: ``{"attempts": 3, "exit_codes": [75]}``, instead of the definition's. The service starts the
-        command again, from its newest checkpoint, after its process was killed, the machine was restarted, or the
+        command again, from its newest checkpoint, after the machine was restarted, the learner was killed, or the
         command ended with one of the exit codes. `attempts` counts the first one too. The task waits on. (templated)
     :param resume: whether a try after a training that failed or was canceled begins with the newest checkpoint of that
         training, and not from zero. After a clear, the new training begins from zero, unless the earlier one has the
