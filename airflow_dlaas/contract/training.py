@@ -10,7 +10,6 @@ from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.listing import Listing
-from airflow_dlaas.contract.recovery import Recovery
 from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.contract.state import Phase, TrainingState
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import pytest
 from tests.chaos.service.audit import find_violations
 from tests.chaos.service.customer import END_TIMEOUT, GRACE, Customer, Submission
 from tests.chaos.service.learner import kill_command
+from tests.chaos.service.reboot import pretend_reboot
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -96,7 +96,7 @@ def test_restart_of_the_machine_is_reported_and_frees_the_slots(own_customer):
     for one in service.processes_of(str(running.id)):
         with contextlib.suppress(psutil.NoSuchProcess):  # a sandbox ends with all its processes
             one.kill()
-    pretend_reboot(own_customer, running)
+    pretend_reboot(service.home, str(running.id))
     service.start()
     [error] = own_customer.end(running)["error"]["errors"]
     assert (error["code"], "restarted" in error["message"]) == ("S100", True)
@@ -109,21 +109,7 @@ def test_training_without_a_claimed_job_is_started_again_after_a_restart_of_the_
     one = own_customer.submit(kill_command("claim", "before"))
     wait_for((service.home / "jobs" / f"{one.id}.killed").exists, own_customer)
     service.kill()
-    pretend_reboot(own_customer, one)
+    pretend_reboot(service.home, str(one.id))
     service.start()
     assert own_customer.end(one)["state"] == "completed"
     assert not find_violations(own_customer)
-
-
-def pretend_reboot(customer: Customer, submission: Submission) -> None:
-    """Change the process identity of a training's learner to an earlier boot, with the pid of this process."""
-    identity = {"pid": os.getpid(), "start_ticks": 4711, "boot_id": "11111111-2222-3333-4444-555555555555"}
-    run = customer.service.home / "jobs" / str(submission.id) / "run.json"
-    if run.exists():
-        run.write_text(json.dumps(identity))
-    database = sqlite3.connect(customer.service.home / "database.sqlite")
-    with database:
-        database.execute(
-            "UPDATE trainings SET handle = ? WHERE id = ?", (f"local:{json.dumps(identity)}", submission.id)
-        )
-    database.close()
