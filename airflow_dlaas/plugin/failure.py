@@ -17,6 +17,9 @@ MAX_LINE_LENGTH = 1000
 LEARNER_PREFIX = "[dlaas] "
 """Start of the lines that the service adds to a command's log; its errors have their text already."""
 
+_ATTEMPT = re.compile(r"^\[dlaas\] .*\bAttempt \d+ begins\b")
+"""What the service writes before the output of a further attempt: the errors above it are those of earlier ones."""
+
 _RANK = re.compile(r"^\[[\w-]*rank\d+\]:\s?")
 """What torch writes before each line of a worker process: ``[rank0]: ``."""
 
@@ -58,7 +61,8 @@ def find_exception(lines: Sequence[str]) -> str | None:
     """
     Return the last error in *lines*, plain lines of a log: the last line of a traceback, or an error of a program.
 
-    Of chained tracebacks, this is the exception that was raised last. An exception that only reports the failure of
+    Of chained tracebacks, this is the exception that was raised last. The errors of earlier attempts do not count: the
+    training went on after them. An exception that only reports the failure of
     another process is returned if there is no other error.
     """
     found: str | None = None
@@ -66,6 +70,8 @@ def find_exception(lines: Sequence[str]) -> str | None:
     in_traceback = False
     for raw in lines:
         if raw.startswith(LEARNER_PREFIX):
+            if _ATTEMPT.match(raw):
+                found, wrapper, in_traceback = None, None, False
             continue
         line = _RANK.sub("", raw)
         if _TRACEBACK.match(line):

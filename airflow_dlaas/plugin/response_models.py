@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from airflow_dlaas.contract.attempts import AttemptReport, CheckpointReport, ResumedFrom
 from airflow_dlaas.contract.base import Timestamp
 from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.contract.state import TrainingState
@@ -48,7 +49,11 @@ class TrainingListItem(ResponseModel):
     state: TrainingState | None
     """null: not submitted yet; where there is an id: unknown, because the service does not answer."""
     phase: str | None
-    """queued, preparing, loading, processing or storing; null in a final state."""
+    """queued, preparing, recovering, loading, processing or storing; null in a final state."""
+    attempt: int | None
+    """Number of its attempt, from 1; null where the service does not report it."""
+    max_attempts: int | None
+    """How many attempts its definition allows; null where it has no ``recovery``."""
     name: str
     framework: str
     """Name and version as in the definition: ``tensorflow 2.21``."""
@@ -105,6 +110,14 @@ class TrainingDetail(TrainingListItem):
     message: str | None
     errors: list[TrainingError]
     phases: list[PhaseInterval]
+    attempts: list[AttemptReport]
+    """All attempts, the first one first; empty while there is only one."""
+    checkpoint: CheckpointReport | None
+    """The newest complete checkpoint in its results container."""
+    resumed_from: ResumedFrom | None
+    """The checkpoint that its attempt began with."""
+    waits_for: str | None
+    """The id of the training whose end it waits for."""
     usage: ResourceUsage | None
     """null in a final state, and while nothing was measured."""
     resources: ResourceReport | None

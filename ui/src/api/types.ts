@@ -17,6 +17,15 @@ export interface components {
             note: string;
             tags: string[];
         };
+        AttemptReport: {
+            number: number;
+            started_at?: string | null;
+            ended_at?: string | null;
+            code?: string | null;
+            reason?: string | null;
+            exit_code?: number | null;
+            resumed_from?: components["schemas"]["ResumedFrom"] | null;
+        };
         /** @description The training to cancel. */
         CancelRequest: {
             run_id: string;
@@ -27,6 +36,13 @@ export interface components {
         };
         /** @description The service accepted the request; the training's next state shows the result. */
         CancelResponse: Record<string, never>;
+        CheckpointReport: {
+            attempt: number;
+            number: number;
+            stored_at: string;
+            files: number;
+            bytes: number;
+        };
         /** @description One metric over the iterations. */
         CurveSeries: {
             name: string;
@@ -133,6 +149,11 @@ export interface components {
             container: string;
             location: string;
         };
+        ResumedFrom: {
+            training_id: string;
+            attempt: number;
+            number: number;
+        };
         ServiceUsage: {
             connection: string;
             since: string;
@@ -183,8 +204,12 @@ export interface components {
             id: string | null;
             /** @description null: not submitted yet; where there is an id: unknown, because the service does not answer. */
             state: components["schemas"]["TrainingState"] | null;
-            /** @description queued, preparing, loading, processing or storing; null in a final state. */
+            /** @description queued, preparing, recovering, loading, processing or storing; null in a final state. */
             phase: string | null;
+            /** @description Number of its attempt, from 1; null where the service does not report it. */
+            attempt: number | null;
+            /** @description How many attempts its definition allows; null where it has no ``recovery``. */
+            max_attempts: number | null;
             name: string;
             /** @description Name and version as in the definition: ``tensorflow 2.21``. */
             framework: string;
@@ -218,6 +243,14 @@ export interface components {
             message: string | null;
             errors: components["schemas"]["TrainingError"][];
             phases: components["schemas"]["PhaseInterval"][];
+            /** @description All attempts, the first one first; empty while there is only one. */
+            attempts: components["schemas"]["AttemptReport"][];
+            /** @description The newest complete checkpoint in its results container. */
+            checkpoint: components["schemas"]["CheckpointReport"] | null;
+            /** @description The checkpoint that its attempt began with. */
+            resumed_from: components["schemas"]["ResumedFrom"] | null;
+            /** @description The id of the training whose end it waits for. */
+            waits_for: string | null;
             /** @description null in a final state, and while nothing was measured. */
             usage: components["schemas"]["ResourceUsage"] | null;
             /** @description What it requested, was given and used; null where the service does not report it. */
@@ -257,8 +290,12 @@ export interface components {
             id: string | null;
             /** @description null: not submitted yet; where there is an id: unknown, because the service does not answer. */
             state: components["schemas"]["TrainingState"] | null;
-            /** @description queued, preparing, loading, processing or storing; null in a final state. */
+            /** @description queued, preparing, recovering, loading, processing or storing; null in a final state. */
             phase: string | null;
+            /** @description Number of its attempt, from 1; null where the service does not report it. */
+            attempt: number | null;
+            /** @description How many attempts its definition allows; null where it has no ``recovery``. */
+            max_attempts: number | null;
             name: string;
             /** @description Name and version as in the definition: ``tensorflow 2.21``. */
             framework: string;
@@ -342,8 +379,10 @@ export interface components {
     pathItems: never;
 }
 export type AnnotationsRequest = components['schemas']['AnnotationsRequest'];
+export type AttemptReport = components['schemas']['AttemptReport'];
 export type CancelRequest = components['schemas']['CancelRequest'];
 export type CancelResponse = components['schemas']['CancelResponse'];
+export type CheckpointReport = components['schemas']['CheckpointReport'];
 export type CurveSeries = components['schemas']['CurveSeries'];
 export type CurvesResponse = components['schemas']['CurvesResponse'];
 export type Failure = components['schemas']['Failure'];
@@ -359,6 +398,7 @@ export type ResourceUsage = components['schemas']['ResourceUsage'];
 export type ResultFile = components['schemas']['ResultFile'];
 export type ResultFiles = components['schemas']['ResultFiles'];
 export type ResultsLocation = components['schemas']['ResultsLocation'];
+export type ResumedFrom = components['schemas']['ResumedFrom'];
 export type ServiceUsage = components['schemas']['ServiceUsage'];
 export type TaskInstanceRef = components['schemas']['TaskInstanceRef'];
 export type TaskInstanceStatus = components['schemas']['TaskInstanceStatus'];

@@ -12,6 +12,8 @@ export function sampleTraining(fields: Fields = {}): TrainingListItem {
     id: "training-1",
     state: "completed",
     phase: null,
+    attempt: null,
+    max_attempts: null,
     name: "digits",
     framework: "tensorflow 2.21",
     runtime: null,
