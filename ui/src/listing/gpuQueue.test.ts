@@ -23,6 +23,11 @@ test("waiting trainings without positions are ordered by the time of submission"
   expect(queue?.waiting.map((one) => one.training.id)).toEqual(["old", "new"]);
 });
 
+test("a training waits between two attempts, in which it has no GPUs", () => {
+  const [queue] = gpuQueues([waits("recovers", null, { state: "running", phase: "recovering" })]);
+  expect(queue?.waiting.map((one) => one.training.id)).toEqual(["recovers"]);
+});
+
 test("a training with GPUs does not wait, even in an early phase", () => {
   const [queue] = gpuQueues([waits("prepares", null, { phase: "preparing", gpus: ["1"] })]);
   expect(queue?.waiting).toEqual([]);

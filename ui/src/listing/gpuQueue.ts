@@ -40,7 +40,7 @@ export function gpuQueues(trainings: readonly TrainingListItem[], unavailable: r
     found.set(training.connection, queue);
     if (isFinal(training)) continue;
     if (training.gpus.length > 0) queue.holding.push({ training, gpus: training.gpus });
-    else if (training.state === "pending" && (training.phase ?? "queued") === "queued")
+    else if (waitsForGpus(training))
       queue.waiting.push({ training, ahead: training.queue_position, gpus: training.requested_gpus });
   }
   return sortBy([...found.values()], (queue) => queue.connection, false).map((queue) => ({
@@ -53,6 +53,10 @@ export function gpuQueues(trainings: readonly TrainingListItem[], unavailable: r
     holding: sortBy(queue.holding, (one) => one.gpus[0] ?? null, false),
   }));
 }
+
+/** Also between two attempts, while the training itself counts as running. */
+const waitsForGpus = ({ state, phase }: TrainingListItem): boolean =>
+  phase === "recovering" || (state === "pending" && (phase ?? "queued") === "queued");
 
 /** "next", "2 before it"; "waits" where the position is unknown. */
 export function queuePositionText(ahead: number | null): string {

@@ -6,6 +6,7 @@ import type { TrainingListItem, TaskInstanceRef } from "../api/types";
 import { StateBadge, missingStateText } from "../shared/StateBadge";
 import { formatDuration, formatExactTime, formatTime } from "../shared/format";
 import { airflowRoot, dagTabUrl, runTabUrl, taskUrl } from "../shared/links";
+import { attemptText } from "../task/attempts";
 import { onAirflowLinkClick } from "../shared/airflowNavigation";
 import { CopyButton } from "../shared/CopyButton";
 import { runDuration, parseTime, runLabel, shortId, taskLabel, totalDuration } from "./trainingFields";
@@ -77,7 +78,12 @@ export const state: Column = {
   id: "state",
   title: "State",
   sortValue: stateText,
-  render: (training) => <StateBadge state={training.state} id={training.id} />,
+  render: (training) => (
+    <>
+      <StateBadge state={training.state} id={training.id} />
+      {(training.attempt ?? 1) > 1 && <span class="listing-tag">{attemptText(training)?.toLowerCase()}</span>}
+    </>
+  ),
 };
 
 export const phase: Column = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { formatBytes, formatClock, formatDuration, formatNumber } from "./format";
+import { formatAge, formatBytes, formatClock, formatDuration, formatNumber } from "./format";
 
 test("formatBytes uses the largest unit below the size", () => {
   expect([0, 1023, 1024, 1.5 * 1024 ** 2, 2048 * 1024 ** 3].map(formatBytes)).toEqual([
@@ -14,6 +14,10 @@ test("formatBytes uses the largest unit below the size", () => {
 
 test("formatDuration always has the seconds", () => {
   expect([0, 59_000, 61_000, 7_500_000].map(formatDuration)).toEqual(["0 s", "59 s", "1 min 1 s", "2 h 5 min 0 s"]);
+});
+
+test("formatAge has the largest unit only", () => {
+  expect([-5, 59_999, 60_000, 7_500_000, 48 * 3_600_000].map(formatAge)).toEqual(["0 s", "59 s", "1 min", "2 h", "2 days"]);
 });
 
 test("formatNumber keeps four significant digits", () => {

@@ -23,6 +23,15 @@ export function formatDuration(duration: number): string {
   return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
+/** "45 s", "2 min", "3 h" or "5 days": the largest unit only; *age* is in milliseconds. */
+export function formatAge(age: number): string {
+  const seconds = Math.max(0, Math.floor(age / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  const hours = Math.floor(seconds / 3600);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
+}
+
 /** "1:05:03", for the labels of an axis; fractions of a second only where there are. */
 export function formatClock(seconds: number): string {
   const sign = seconds < 0 ? "-" : "";

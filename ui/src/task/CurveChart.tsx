@@ -1,7 +1,7 @@
 /** A chart with curves, the values at the cursor, and buttons that show and hide each curve. */
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 
 import type { ChartSettings } from "../shared/ChartControls";
@@ -9,6 +9,7 @@ import { buildChartData } from "../shared/chartData";
 import { curveColour } from "../shared/colours";
 import { toNumber } from "../shared/metricNumber";
 import { Plot } from "../shared/Plot";
+import { type ChartMark, describeMarks } from "./attemptMarks";
 import { axisTitle, type ChartAxis, describeNonFinite, formatPosition, readingAtOrBefore } from "./chartAxis";
 import { type ChartLine, curvePlotOptions } from "./curvePlot";
 
@@ -44,15 +45,22 @@ interface Props {
   range?: readonly [number, number];
   /** The distances that the labels of the value axis may have. */
   steps?: number[];
+  /** Vertical lines. */
+  marks?: readonly ChartMark[];
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
+const NO_MARKS: readonly ChartMark[] = [];
+
 export function CurveChart(props: Props): JSX.Element {
   const { title, lines, axis, start, settings, formatValue, range, steps } = props;
-  const { valueTitle = title, hiddenAtFirst = NONE } = props;
+  const { valueTitle = title, hiddenAtFirst = NONE, marks = NO_MARKS } = props;
   const { smoothing, logarithmic } = settings;
   const plot = useRef<uPlot | null>(null);
+  const drawnMarks = useRef(marks); // read at each drawing, so that a new position does not create the chart anew
+  drawnMarks.current = marks;
+  const currentMarks = useCallback(() => drawnMarks.current, []);
   const figure = useRef<HTMLElement>(null);
   const isNear = useIsNear(figure);
   const [hovered, setHovered] = useState<number | null>(null);
@@ -60,7 +68,11 @@ export function CurveChart(props: Props): JSX.Element {
   const hidden = new Set(lines.filter(({ key }) => hiddenAtFirst.has(key) !== switched.has(key)).map(({ key }) => key));
   const appearance = [axis, ...lines.map((one) => `${one.key} ${one.label} ${hidden.has(one.key)}`)].join("\n");
   const options = useMemo(
-    () => curvePlotOptions({ lines, hidden, axis, logarithmic, valueTitle, formatValue, range, steps }, setHovered),
+    () =>
+      curvePlotOptions(
+        { lines, hidden, axis, logarithmic, valueTitle, formatValue, range, steps, marks: currentMarks },
+        setHovered,
+      ),
     [appearance, logarithmic, valueTitle, formatValue, range, steps],
   );
   const { iterations, values, readings } = useMemo(
@@ -107,7 +119,7 @@ export function CurveChart(props: Props): JSX.Element {
             >
               <span
                 class={`key ${line.dashed ? "key-dashed" : ""} ${line.light ? "key-light" : ""}`}
-                style={{ borderColor: curveColour(line.slot) }}
+                style={{ borderColor: line.earlier ? "var(--muted)" : curveColour(line.slot) }}
               />
               {line.label} {readingOf(at)}
             </button>
@@ -144,7 +156,7 @@ export function CurveChart(props: Props): JSX.Element {
               options={options}
               data={data}
               height={HEIGHT}
-              label={`${title} over ${axis === "elapsed" ? "the time" : `${axisTitle(axis)}s`}`}
+              label={`${title} over ${axis === "elapsed" ? "the time" : `${axisTitle(axis)}s`}${describeMarks(marks, axis)}`}
               plot={plot}
             />
           )}

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { fetchJson } from "../api/client";
 import type { Failure, TrainingDetail } from "../api/types";
 import { usePolling } from "../shared/usePolling";
+import { attemptsBeforeFailure } from "./attempts";
 
 /** Milliseconds after which a request that failed is repeated. */
 const RETRY_INTERVAL = 5_000;
@@ -21,14 +22,16 @@ export function FailureBanner({ training, query }: Props): JSX.Element {
     interval: () => RETRY_INTERVAL,
     isDone: () => true,
   });
+  const attempts = attemptsBeforeFailure(training);
   return (
     <section class="notice notice-bad failure" aria-label="Why the training failed">
+      {attempts && <p>{attempts}</p>}
       {training.errors.map((error) => (
         <p key={error.code}>
           <b>{error.code}</b>: {error.message}
         </p>
       ))}
-      {training.errors.length === 0 && <p>The training failed.</p>}
+      {training.errors.length === 0 && attempts === null && <p>The training failed.</p>}
       {data?.exception && (
         <p>
           <code class="exception">{data.exception}</code>

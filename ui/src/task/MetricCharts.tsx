@@ -6,20 +6,26 @@ import { useMemo, useState } from "preact/hooks";
 import type { CurveSeries } from "../api/types";
 import { ChartControls, type ChartSettings, useChartSettings } from "../shared/ChartControls";
 import { formatNumber } from "../shared/format";
+import { attemptMarks, type AttemptStart } from "./attemptMarks";
 import { type AxisChoice, axisTitle, chartAxis } from "./chartAxis";
 import { CurveChart } from "./CurveChart";
 import type { ChartLine } from "./curvePlot";
+import { pointsBefore } from "./earlierLines";
 import { groupByMetric, isOffAtFirst, type MetricGroup, seriesLabel } from "./metricGroups";
 
 interface Props {
   series: readonly CurveSeries[];
+  /** The series of the training with whose checkpoint this one began. */
+  earlier: readonly CurveSeries[];
+  /** The starts of further attempts. */
+  attempts: readonly AttemptStart[];
   /** The training's start in seconds since the epoch; null where it is unknown. */
   start: number | null;
   /** Whether no more points can come. */
   isComplete: boolean;
 }
 
-export function MetricCharts({ series, start, isComplete }: Props): JSX.Element {
+export function MetricCharts({ series, earlier, attempts, start, isComplete }: Props): JSX.Element {
   const [settings, setSettings] = useChartSettings();
   const [choice, setChoice] = useState<AxisChoice>("automatic");
   const groups = useMemo(() => groupByMetric(series), [series]);
@@ -50,6 +56,8 @@ export function MetricCharts({ series, start, isComplete }: Props): JSX.Element 
             key={`${group.name} ${group.axis}`}
             group={group}
             all={series}
+            earlier={earlier}
+            attempts={attempts}
             isNameUnique={groups.filter((one) => one.name === group.name).length < 2}
             choice={choice}
             start={start}
@@ -64,32 +72,27 @@ export function MetricCharts({ series, start, isComplete }: Props): JSX.Element 
 interface ChartProps {
   group: MetricGroup;
   all: readonly CurveSeries[];
+  earlier: readonly CurveSeries[];
+  attempts: readonly AttemptStart[];
   isNameUnique: boolean;
   choice: AxisChoice;
   start: number | null;
   settings: ChartSettings;
 }
 
-function MetricChart({ group, all, isNameUnique, choice, start, settings }: ChartProps): JSX.Element {
-  const lines = useMemo(
-    () =>
-      group.series.map(
-        (one, slot): ChartLine => ({
-          key: seriesKey(one),
-          label: seriesLabel(one, group),
-          slot,
-          points: one.points,
-          dashed: one.phase === "validation",
-          light: one.progress,
-        }),
-      ),
-    [group],
-  );
+function MetricChart(props: ChartProps): JSX.Element {
+  const { group, all, earlier, attempts, isNameUnique, choice, start, settings } = props;
+  const axis = chartAxis(group.axis, choice, start);
+  const isOverTime = axis === "elapsed";
+  const lines = useMemo(() => {
+    const own = group.series.map((one, slot) => chartLine(one, slot, group));
+    return isOverTime ? own : [...group.series.flatMap((one, slot) => earlierLine(one, slot, group, earlier)), ...own];
+  }, [group, earlier, isOverTime]);
   const hidden = useMemo(
     () => new Set(group.series.filter((one) => isOffAtFirst(one, all)).map(seriesKey)),
     [group, all],
   );
-  const axis = chartAxis(group.axis, choice, start);
+  const marks = attemptMarks(attempts, group.series, isOverTime ? start : null);
   return (
     <CurveChart
       title={isNameUnique ? group.name : `${group.name} by ${axisTitle(chartAxis(group.axis, "automatic", start))}`}
@@ -100,8 +103,28 @@ function MetricChart({ group, all, isNameUnique, choice, start, settings }: Char
       start={start}
       settings={settings}
       formatValue={formatNumber}
+      marks={marks}
     />
   );
+}
+
+function chartLine(series: CurveSeries, slot: number, group: MetricGroup): ChartLine {
+  return {
+    key: seriesKey(series),
+    label: seriesLabel(series, group),
+    slot,
+    points: series.points,
+    dashed: series.phase === "validation",
+    light: series.progress,
+  };
+}
+
+/** The line of the earlier training that *series* continues, where it has one and is shown at first. */
+function earlierLine(series: CurveSeries, slot: number, group: MetricGroup, all: readonly CurveSeries[]): ChartLine[] {
+  const points = series.progress ? null : pointsBefore(series, all);
+  if (points === null) return [];
+  const line = chartLine(series, slot, group);
+  return [{ ...line, key: `earlier/${line.key}`, label: `${line.label} (earlier training)`, points, earlier: true }];
 }
 
 const seriesKey = (one: CurveSeries): string => [one.phase, one.name, one.axis, one.progress].join("/");

@@ -8,7 +8,9 @@ import { CopyButton } from "../shared/CopyButton";
 import { formatExactTime } from "../shared/format";
 import { airflowRoot, TRAINING_PARAMETER, trainingUrl } from "../shared/links";
 import { StateBadge } from "../shared/StateBadge";
+import { attemptText } from "./attempts";
 import { CancelButton } from "./CancelButton";
+import { TrainingLink } from "./TrainingLink";
 
 interface Props {
   view: TaskResponse;
@@ -19,13 +21,20 @@ interface Props {
 }
 
 export function TaskHeader({ view, training, isFinal, onChooseTry, refresh }: Props): JSX.Element {
-  const { id, cancel_requested } = training;
+  const { id, cancel_requested, waits_for } = training;
+  const attempt = attemptText(training);
   const mayCancel = !isFinal && !cancel_requested && view.may_edit && training.source === "service";
   return (
     <header class="task-head">
       <h1>{training.name}</h1>
       <StateBadge state={training.state} id={id} />
       {!isFinal && training.phase && <span class="quiet">{training.phase}</span>}
+      {attempt && <span class="quiet">{attempt}</span>}
+      {waits_for !== null && (
+        <span class="quiet">
+          waits for <TrainingLink id={waits_for} view={view} onChooseTry={onChooseTry} />
+        </span>
+      )}
       {id !== null && (
         <span>
           <span class="task-id">{id}</span>{" "}

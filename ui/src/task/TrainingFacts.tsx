@@ -1,49 +1,35 @@
-/** The facts of a training, and how long each phase took. */
+/** The facts of a training. */
 
 import type { ComponentChildren, JSX } from "preact";
 
-import type { PhaseInterval, ResultsLocation, TrainingDetail } from "../api/types";
+import type { ResultsLocation, TrainingDetail } from "../api/types";
 import { formatBytes, formatDuration, formatExactTime } from "../shared/format";
 import { onAirflowLinkClick } from "../shared/airflowNavigation";
+import { BeginningText } from "./AttemptTable";
+import { beginning, checkpointText } from "./attempts";
 import { resourceLines } from "./resourceText";
+import { isFinalState } from "./taskState";
+import { type OtherTries, TrainingLink } from "./TrainingLink";
 import { CopyButton } from "../shared/CopyButton";
 
-export function PhaseTimeline({ phases, now }: { phases: readonly PhaseInterval[]; now: number }): JSX.Element | null {
-  if (phases.length === 0) return null;
-  const durations = phases.map((one) => Math.max(0, (one.until ? Date.parse(one.until) : now) - Date.parse(one.since)));
-  return (
-    <>
-      <div class="phases" aria-hidden="true">
-        {phases.map((one, index) => (
-          <span key={index} class={`phase-${one.phase}`} style={{ flexGrow: Math.max(durations[index] ?? 0, 1) }} />
-        ))}
-      </div>
-      <ul class="phase-list" aria-label="Time in each phase">
-        {phases.map((one, index) => (
-          <li key={index} title={`since ${formatExactTime(one.since)}`}>
-            <i class={`phase-${one.phase}`} aria-hidden="true" />
-            {one.phase} {formatDuration(durations[index] ?? 0)}
-          </li>
-        ))}
-      </ul>
-    </>
-  );
-}
-
-interface FactsProps {
+interface FactsProps extends OtherTries {
   training: TrainingDetail;
   /** Milliseconds since the epoch. */
   now: number;
 }
 
-export function TrainingFacts({ training, now }: FactsProps): JSX.Element {
-  const { usage } = training;
+export function TrainingFacts({ training, now, ...tries }: FactsProps): JSX.Element {
+  const { usage, checkpoint, resumed_from, waits_for } = training;
+  const present = isFinalState(training.state) ? null : now;
   const rows: [string, ComponentChildren][] = [
     ["Framework", training.framework],
     ["Runs on", training.runtime],
     ["GPUs", training.gpus.join(", ")],
     ["Resources", <ResourceLines training={training} />],
     ["In the queue", training.queue_position === null ? null : `position ${training.queue_position + 1}`],
+    ["Waits for", waits_for && <TrainingLink id={waits_for} {...tries} />],
+    ["Resumed from", resumed_from && <BeginningText {...beginning(resumed_from, training)} {...tries} />],
+    ["Newest checkpoint", checkpoint && checkpointText(checkpoint, training.attempts.length, present)],
     ["Memory", usage?.memory_bytes == null ? null : formatBytes(usage.memory_bytes)],
     ["CPU", usage?.cpu_percent == null ? null : `${Math.round(usage.cpu_percent)} % of a core`],
     ...(usage?.gpus ?? []).map((gpu): [string, string] => [

@@ -7,6 +7,9 @@ import type { CurvesResponse, TaskResponse, TrainingDetail } from "../api/types"
 import { usePolling } from "../shared/usePolling";
 import { adviceFor } from "./advice";
 import { AnnotationEditor } from "./AnnotationEditor";
+import { attemptStarts } from "./attemptMarks";
+import { earlierTrainingId } from "./attempts";
+import { AttemptTable } from "./AttemptTable";
 import { FailureBanner } from "./FailureBanner";
 import { LogDownload } from "./LogDownload";
 import { LogView } from "./LogView";
@@ -14,8 +17,10 @@ import { MetricCharts } from "./MetricCharts";
 import { ResultList } from "./ResultList";
 import { isFinalState, POLL_INTERVAL } from "./taskState";
 import { TaskHeader } from "./TaskHeader";
-import { PhaseTimeline, TrainingFacts } from "./TrainingFacts";
+import { PhaseTimeline } from "./PhaseTimeline";
+import { TrainingFacts } from "./TrainingFacts";
 import { UsageCharts } from "./UsageCharts";
+import { useEarlierCurves } from "./useEarlierCurves";
 
 /** Points of each curve: about one for each pixel of a wide chart. */
 const POINTS_PER_CURVE = "1000";
@@ -44,7 +49,9 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
     interval: () => POLL_INTERVAL,
     isDone: (response) => response.complete,
   });
-  const begin = training.running_at ?? training.submitted_at;
+  const earlier = useEarlierCurves(query, earlierTrainingId(training));
+  const starts = attemptStarts(training.attempts);
+  const begin = training.attempts[0]?.started_at ?? training.running_at ?? training.submitted_at;
   const start = begin === null ? null : Date.parse(begin) / 1000;
   const isCurrent = view.tries.every((one) => one.id !== training.id || one.current);
   const advice = isCurrent ? adviceFor(view.task, training) : null;
@@ -73,7 +80,8 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
         onSaved={refresh}
       />
       <PhaseTimeline phases={training.phases} now={Date.now()} />
-      <TrainingFacts training={training} now={Date.now()} />
+      <TrainingFacts training={training} now={Date.now()} view={view} onChooseTry={onChooseTry} />
+      <AttemptTable training={training} now={Date.now()} view={view} onChooseTry={onChooseTry} />
       <section aria-labelledby="metrics-title">
         <h2 id="metrics-title">Metrics</h2>
         {curves.error && (
@@ -82,10 +90,16 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
           </p>
         )}
         {curves.data && (
-          <MetricCharts series={curves.data.series ?? []} start={start} isComplete={isFinal && curves.data.complete} />
+          <MetricCharts
+            series={curves.data.series ?? []}
+            earlier={earlier}
+            attempts={starts}
+            start={start}
+            isComplete={isFinal && curves.data.complete}
+          />
         )}
       </section>
-      <UsageCharts query={query} start={start} />
+      <UsageCharts query={query} start={start} attempts={starts} />
       {isFinal && training.results !== null && (
         <section aria-labelledby="results-title">
           <h2 id="results-title">Results</h2>

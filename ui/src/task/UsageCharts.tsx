@@ -7,6 +7,7 @@ import { fetchJson } from "../api/client";
 import type { UsageResponse } from "../api/types";
 import type { ChartSettings } from "../shared/ChartControls";
 import { usePolling } from "../shared/usePolling";
+import { attemptMarks, type AttemptStart } from "./attemptMarks";
 import { CurveChart } from "./CurveChart";
 import { usageGroups } from "./usageLines";
 
@@ -19,9 +20,11 @@ interface Props {
   query: Record<string, string>;
   /** The training's start in seconds since the epoch; null where it is unknown. */
   start: number | null;
+  /** The starts of further attempts. */
+  attempts: readonly AttemptStart[];
 }
 
-export function UsageCharts({ query, start }: Props): JSX.Element | null {
+export function UsageCharts({ query, start, attempts }: Props): JSX.Element | null {
   const usage = usePolling<UsageResponse>({
     key: JSON.stringify(query),
     fetchData: (_, signal) => fetchJson<UsageResponse>("usage", query, signal),
@@ -30,12 +33,20 @@ export function UsageCharts({ query, start }: Props): JSX.Element | null {
   });
   const groups = useMemo(() => usageGroups(usage.data?.series ?? []), [usage.data]);
   if (groups.length === 0) return null; // a service without this extension has none
+  const marks = attemptMarks(attempts, [], start ?? 0);
   return (
     <section aria-labelledby="usage-title">
       <h2 id="usage-title">Resources over time</h2>
       <div class="charts">
         {groups.map((group) => (
-          <CurveChart key={group.title} {...group} axis="elapsed" start={start ?? 0} settings={SETTINGS} />
+          <CurveChart
+            key={group.title}
+            {...group}
+            axis="elapsed"
+            start={start ?? 0}
+            settings={SETTINGS}
+            marks={marks}
+          />
         ))}
       </div>
     </section>

@@ -2,16 +2,20 @@
 
 import uPlot from "uplot";
 
-import { curveColour } from "../shared/colours";
+import { curveColour, themeColour } from "../shared/colours";
 import type { CurveLine } from "../shared/chartData";
 import { formatClock } from "../shared/format";
 import { axis } from "../shared/Plot";
+import type { ChartMark } from "./attemptMarks";
 import { axisTitle, type ChartAxis } from "./chartAxis";
+import { drawMarks } from "./drawMarks";
 
 export interface ChartLine extends CurveLine {
   dashed?: boolean;
   /** Less prominent than the others. */
   light?: boolean;
+  /** Of an earlier training: grey. */
+  earlier?: boolean;
 }
 
 export interface PlotAppearance {
@@ -27,6 +31,8 @@ export interface PlotAppearance {
   range?: readonly [number, number];
   /** The distances that the labels of the value axis may have. */
   steps?: number[];
+  /** The vertical lines of the current data. */
+  marks?: () => readonly ChartMark[];
 }
 
 type PlotOptions = Omit<uPlot.Options, "width" | "height">;
@@ -40,7 +46,7 @@ const CLOCK_STEPS = [
 ];
 
 export function curvePlotOptions(appearance: PlotAppearance, onHover: (index: number | null) => void): PlotOptions {
-  const { range } = appearance;
+  const { range, marks } = appearance;
   return {
     legend: { show: false },
     cursor: { drag: { x: true, y: false } },
@@ -57,14 +63,17 @@ export function curvePlotOptions(appearance: PlotAppearance, onHover: (index: nu
       ...appearance.lines.map((line) => ({
         label: line.label,
         show: !appearance.hidden.has(line.key),
-        stroke: curveColour(line.slot),
-        alpha: line.light ? 0.45 : 1,
+        stroke: line.earlier ? () => themeColour("text") : curveColour(line.slot),
+        alpha: line.light ? 0.45 : line.earlier ? 0.7 : 1,
         width: line.light ? 1 : 1.5,
         points: { show: false, filter: (chart: uPlot, at: number) => isolatedPoints(chart.data[at] ?? []) },
         ...(line.dashed ? { dash: [6, 4] } : {}),
       })),
     ],
-    hooks: { setCursor: [(chart) => onHover(chart.cursor.idx ?? null)] },
+    hooks: {
+      setCursor: [(chart) => onHover(chart.cursor.idx ?? null)],
+      ...(marks && { draw: [(chart: uPlot) => drawMarks(chart, marks())] }),
+    },
   };
 }
 
