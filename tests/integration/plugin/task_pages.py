@@ -116,6 +116,8 @@ class TaskPages:
     earlier: dict[str, TrainingDetail] = field(default_factory=dict)
     """Trainings of earlier tries by id."""
     curves: CurvesResponse = field(default_factory=lambda: CurvesResponse(version="1", series=[], complete=True))
+    earlier_curves: dict[str, CurvesResponse] = field(default_factory=dict)
+    """Curves of earlier trainings by id."""
     usage: UsageResponse = field(default_factory=lambda: UsageResponse(series=[], complete=True))
     failure: Failure = field(default_factory=lambda: Failure(exception=None, lines=[]))
     results: ResultFiles = field(
@@ -147,7 +149,11 @@ class TaskPages:
             return self.task.model_copy(update={"training": self.earlier[training_id]})
 
         @plugin.get("/api/curves")
-        def curves(unless: str = "") -> CurvesResponse:
+        def curves(training_id: str, unless: str = "") -> CurvesResponse:
+            if self.task.training and training_id != self.task.training.id:
+                if training_id not in self.earlier_curves:
+                    raise HTTPException(404, "This task has no training with this id")
+                return self.earlier_curves[training_id]
             return self.curves.model_copy(update={"series": None}) if unless == self.curves.version else self.curves
 
         @plugin.get("/api/usage")

@@ -100,6 +100,23 @@ def test_queue_of_a_service_that_does_not_answer_is_unknown(page: Page, served: 
     expect(frame_in(page).get_by_role("region", name="Queue")).not_to_contain_text("No training waits")
 
 
+def test_training_between_two_attempts_has_its_attempt_and_waits(page: Page, served: FramedPages) -> None:
+    running = {"state": TrainingState.RUNNING, "finished_at": None, "max_attempts": 3}
+    served.listings["trainings"] = listing(
+        training(0, **running, phase="processing", attempt=1, gpus=["0"]),
+        training(1, **running, phase="recovering", attempt=2),
+        training(2, attempt=2),
+    )
+    page.goto(served.url + NAVIGATION)
+    frame = frame_in(page)
+    first, second, third = (frame.get_by_role("row", name=f"train [{index}]") for index in range(3))
+    expect(first).not_to_contain_text("attempt")
+    expect(second).to_contain_text("attempt 2 of 3")
+    expect(second).to_contain_text("recovering")
+    expect(third).to_contain_text("attempt 2")
+    expect(frame.get_by_role("region", name="Queue")).to_contain_text("train [1] of sweep waits, requests 1 GPU")
+
+
 @pytest.mark.parametrize("width", [1400, 1000, 420])
 def test_every_column_can_be_reached_while_the_task_stays_in_view(page: Page, served: FramedPages, width: int) -> None:
     long_name = "a_dag_whose_name_is_longer_than_a_column_of_a_table_should_ever_become"

@@ -81,7 +81,7 @@ export const state: Column = {
   render: (training) => (
     <>
       <StateBadge state={training.state} id={training.id} />
-      {(training.attempt ?? 1) > 1 && <span class="listing-tag">{attemptText(training)?.toLowerCase()}</span>}
+      {(training.attempt ?? 1) > 1 && <span class="listing-tag listing-attempt">{attemptText(training)?.toLowerCase()}</span>}
     </>
   ),
 };

@@ -17,7 +17,7 @@ export function AttemptTable({ training, now, ...tries }: Props): JSX.Element | 
   const rows = attemptRows(training, now);
   if (rows.length < 2) return null;
   return (
-    <section aria-labelledby="attempts-title">
+    <>
       <h2 id="attempts-title">Attempts</h2>
       <div class="attempt-box" role="region" aria-labelledby="attempts-title" tabIndex={0}>
         <table class="plain attempts">
@@ -43,7 +43,7 @@ export function AttemptTable({ training, now, ...tries }: Props): JSX.Element | 
           </tbody>
         </table>
       </div>
-    </section>
+    </>
   );
 }
 

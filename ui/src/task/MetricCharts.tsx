@@ -86,7 +86,7 @@ function MetricChart(props: ChartProps): JSX.Element {
   const isOverTime = axis === "elapsed";
   const lines = useMemo(() => {
     const own = group.series.map((one, slot) => chartLine(one, slot, group));
-    return isOverTime ? own : [...group.series.flatMap((one, slot) => earlierLine(one, slot, group, earlier)), ...own];
+    return isOverTime ? own : [...own, ...group.series.flatMap((one, slot) => earlierLine(one, slot, group, earlier))];
   }, [group, earlier, isOverTime]);
   const hidden = useMemo(
     () => new Set(group.series.filter((one) => isOffAtFirst(one, all)).map(seriesKey)),
