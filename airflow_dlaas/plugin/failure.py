@@ -17,7 +17,7 @@ MAX_LINE_LENGTH = 1000
 LEARNER_PREFIX = "[dlaas] "
 """Start of the lines that the service adds to a command's log; its errors have their text already."""
 
-_ATTEMPT = re.compile(r"^\[dlaas\] .*\bAttempt \d+ begins\b")
+_ATTEMPT = re.compile(r"^\[dlaas\] (?:\S+ \(attempt \d+\) runs on|Attempt \d+ begins) ")
 """What the service writes before the output of a further attempt: the errors above it are those of earlier ones."""
 
 _RANK = re.compile(r"^\[[\w-]*rank\d+\]:\s?")

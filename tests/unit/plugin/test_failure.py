@@ -70,7 +70,7 @@ HEADING = "Traceback (most recent call last):\n"
         (HEADING + FRAME + "\x1b[31mValueError\x1b[0m: red\r\n", "ValueError: red"),
         ("Epoch 1\nloss: 0.3\nFinished. Errors: none\n", None),
         ("[dlaas] x: command not found\n", None),
-        (HEADING + FRAME + "ValueError: once\n[dlaas] Attempt 2 begins without a checkpoint\nEpoch 1\n", None),
+        (HEADING + FRAME + "ValueError: once\n[dlaas] training-1 (attempt 2) runs on TensorFlow\nEpoch 1\n", None),
         (
             "Killed\n[dlaas] Attempt 2 begins with checkpoint 7 of attempt 1\n" + HEADING + FRAME + "KeyError: 'x'\n",
             "KeyError: 'x'",
