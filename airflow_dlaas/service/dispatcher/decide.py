@@ -147,6 +147,10 @@ def _decide_started(
     """Yield the actions for a training that has its slots."""
     if observation.exit_file is not None:
         if (recovery := recovery_after_exit(training, observation.exit_file, observation.resumed_from)) is not None:
+            # The learner removes folders after it has written exit.json; the next attempt would have the same paths.
+            if observation.liveness in {Liveness.ALIVE, Liveness.WAITING}:
+                yield from _decide_progress(training, observation.phase_file)
+                return
             ended_at = observation.exit_file.finished_at
             yield Recover(training.id, recovery, stalled_seconds=_stalled_seconds(observation, ended_at))
             return

@@ -17,7 +17,7 @@ class Observation:
     What is observed of one started training.
 
     If the learner is gone, `exit_file` is read after `liveness` was polled, never before: a learner that ends between
-    the two reads does not count as lost.
+    the two reads does not count as lost. A learner may be alive for a while after it has written exit.json.
     """
 
     exit_file: ExitFile | None = None

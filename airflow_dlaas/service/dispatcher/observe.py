@@ -42,17 +42,13 @@ def observe_trainings(
     """
     Return what is observed of each of *trainings*, by id.
 
-    Job directories are read first. Learners without an exit.json are polled afterwards, in one call of *runner*.
+    Job directories are read first. Learners are polled afterwards, in one call of *runner*.
 
     Files of an earlier attempt count as missing: its learner can neither end nor advance the present one.
     """
     jobs = {entry.id: job_directory(entry.id) for entry in trainings}
     exits = {entry.id: _read_exit_file(jobs[entry.id], entry.attempt) for entry in trainings}
-    polled_jobs = {
-        entry.handle: jobs[entry.id]
-        for entry in trainings
-        if entry.handle is not None and not isinstance(exits[entry.id], ExitFile)
-    }
+    polled_jobs = {entry.handle: jobs[entry.id] for entry in trainings if entry.handle is not None}
     liveness: Mapping[str, Liveness] = runner.poll(polled_jobs) if polled_jobs else {}
     return {
         entry.id: _observe_job(

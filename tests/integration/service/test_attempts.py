@@ -61,6 +61,14 @@ def lose_learner(bench: Bench, id: str = "a") -> None:
     bench.dispatcher.run_once()
 
 
+def end_learner(bench: Bench, exit_code: int, attempt: int = 1) -> None:
+    """Let the command end with an error, and the learner soon after it has written exit.json."""
+    bench.write_exit("a", TrainingState.ERROR, exit_code, attempt)
+    bench.dispatcher.run_once()
+    bench.runner.liveness["a"] = Liveness.GONE
+    bench.dispatcher.run_once()
+
+
 def test_training_goes_on_after_its_learner_was_lost(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     bench.submit("a", recovery=RECOVERY)
@@ -87,8 +95,7 @@ def test_training_ends_with_the_last_attempt(bench: Bench) -> None:
     bench.submit("a", recovery=RECOVERY)
     for attempt in (1, 2, 3):
         run_attempt(bench, attempt)
-        bench.write_exit("a", TrainingState.ERROR, exit_code=75, attempt=attempt)
-        bench.dispatcher.run_once()
+        end_learner(bench, exit_code=75, attempt=attempt)
     ended = bench.training("a")
     assert (ended.state, ended.exit_code, ended.attempt) == (TrainingState.ERROR, 75, 3)
     assert [one.exit_code for one in ended.ended_attempts] == [75, 75]
@@ -143,8 +150,7 @@ def test_files_of_an_earlier_attempt_neither_end_nor_advance_the_present_one(ben
 def test_waiting_job_directory_of_an_earlier_attempt_is_ignored_until_it_is_prepared(bench: Bench) -> None:
     bench.submit("a", recovery=RECOVERY)
     run_attempt(bench, 1)
-    bench.write_exit("a", TrainingState.ERROR, exit_code=75)
-    bench.dispatcher.run_once()
+    end_learner(bench, exit_code=75)
     # As after a kill of the service between the reservation and the preparation.
     assert bench.store.reserve_gpus("a", ["virtual:0"], bench.clock.now)
     second = bench.new_dispatcher("one")

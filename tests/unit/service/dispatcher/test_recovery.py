@@ -143,6 +143,15 @@ def test_leftovers_are_killed_after_a_loss_only() -> None:
     assert [one.is_lost for one in recoveries(ended(ENDS["exit code to recover from"][0]))] == [False]
 
 
+@pytest.mark.parametrize("liveness", [Liveness.ALIVE, Liveness.WAITING])
+def test_next_attempt_waits_for_the_end_of_the_learner_that_recovers_by_its_exit_file(liveness: Liveness) -> None:
+    seen = Observation(exit_file=failed(exit_code=75), phase_file=a_phase(Phase.STORING), liveness=liveness)
+    assert [type(one) for one in ended(seen)] == [RecordProgress]
+    assert [type(one) for one in ended(seen, a_recoverable(phase=Phase.STORING))] == []
+    assert [type(one) for one in ended(seen, a_recoverable(cancel_requested=True))] == [Finish]
+    assert recoveries(ended(replace(seen, liveness=Liveness.UNKNOWN))) != []
+
+
 def test_learner_that_is_gone_for_a_moment_is_not_lost() -> None:
     memory = {"a": replace(GONE_LONG, gone_since=MONOTONIC_NOW - LOST_AFTER + 0.1)}
     assert decide_actions(a_recoverable(), observations={"a": GONE}, memories=memory) == []
