@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from airflow_dlaas.contract.results import checkpoints_folder
-from airflow_dlaas.exceptions import Corrupted, ObjectNotFound
+from airflow_dlaas.exceptions import Corrupted, InvalidName, ObjectNotFound, StoreError
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, parse_manifest_name
 from airflow_dlaas.service.checkpoints.manifest_checks import DamagedCheckpoint, require_valid_manifest
 from airflow_dlaas.storage.object_store import ObjectStore, Part
@@ -31,6 +31,17 @@ class StoredManifest:
 
     def __str__(self) -> str:
         return f"checkpoint {self.number} of attempt {self.attempt} of training {self.training_id}"
+
+
+def raise_damage(error: StoreError) -> None:
+    """
+    Return if *error* is about the store or the access to it, and not about one object of a checkpoint.
+
+    :raises DamagedCheckpoint: the object is missing or damaged, or the store refuses to send it: one of its segments is
+        missing, or its name is invalid.
+    """
+    if isinstance(error, (ObjectNotFound, Corrupted, InvalidName)) or type(error) is StoreError:
+        raise DamagedCheckpoint(str(error)) from error
 
 
 def list_manifests(
@@ -64,10 +75,11 @@ def read_manifest(store: ObjectStore, stored: StoredManifest) -> CheckpointManif
             raise DamagedCheckpoint(f"its manifest is longer than {MAX_MANIFEST_SIZE:,} bytes")
         content = read_part(store, stored.container, stored.name, layout, Part(0, layout.size, layout.md5))
         manifest = CheckpointManifest.model_validate_json(bytes(content))
-    except (ObjectNotFound, Corrupted) as error:
-        raise DamagedCheckpoint(str(error)) from error
     except ValidationError as error:
         raise DamagedCheckpoint("its manifest is invalid") from error
+    except StoreError as error:
+        raise_damage(error)
+        raise
     if (manifest.training_id, manifest.attempt, manifest.number) != (
         stored.training_id,
         stored.attempt,

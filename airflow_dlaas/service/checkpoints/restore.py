@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from airflow_dlaas.exceptions import Corrupted, HostError, ObjectNotFound
+from airflow_dlaas.exceptions import HostError, StoreError
+from airflow_dlaas.service.checkpoints.find import raise_damage
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, EntryKind, ManifestEntry
 from airflow_dlaas.service.checkpoints.manifest_checks import DamagedCheckpoint, parents_of, require_valid_manifest
 from airflow_dlaas.service.job_files import remove_folder
@@ -73,8 +74,9 @@ def restore_checkpoint(
         for one in (*files, *sorted(folders, key=lambda one: -one.path.count("/"))):
             (root / one.path).chmod(one.mode & MODE_BITS)
             os.utime(root / one.path, ns=(one.mtime_ns, one.mtime_ns))
-    except (ObjectNotFound, Corrupted) as error:
-        raise DamagedCheckpoint(str(error)) from error
+    except StoreError as error:
+        raise_damage(error)
+        raise
     except OSError as error:
         raise HostError(f"{folder} cannot be written: {error.strerror or error}") from error
 

@@ -1,10 +1,13 @@
-"""What is in the files of metrics before a command begins: metrics of earlier attempts, which are not read again."""
+"""What earlier attempts of the training have left in the files of metrics: it is continued, and not read again."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from airflow_dlaas.service.regular_file import open_regular_fd
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,20 @@ def find_earlier_content(attempt: int, log: Path, event_dirs: Sequence[Path], re
 
     log_size = log.stat().st_size if attempt > 1 and log.is_file() else 0
     return EarlierContent(attempt, log_size, frozenset(path for root in folders for path in iter_event_files(root)))
+
+
+def end_last_line(path: Path) -> None:
+    """
+    End the last line of the file *path*, which is incomplete if a learner was killed while it wrote. Does nothing if
+    there is no file.
+
+    :raises OSError: it is no regular file, or cannot be written.
+    """
+    try:
+        file = os.fdopen(open_regular_fd(path, os.O_RDWR | os.O_APPEND), "r+b")
+    except FileNotFoundError:
+        return
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
+            file.write(b"\n")

@@ -15,7 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas._util.threads import background_thread
-from airflow_dlaas.service.learner.earlier_content import NOTHING_EARLIER, EarlierContent
+from airflow_dlaas.service.learner.earlier_content import NOTHING_EARLIER, EarlierContent, end_last_line
 from airflow_dlaas.service.learner.secret_mask import NO_SECRETS, SecretMask
 from airflow_dlaas.service.learner.tail_reader import TailReader
 from airflow_dlaas.service.metrics.metric_phases import split_phase
@@ -204,6 +204,7 @@ def collect_metrics(
         )
         collector.mask = mask
         try:
+            end_last_line(output)
             while not done.wait(COLLECT_INTERVAL):
                 collector.collect()
             collector.collect(final=True)

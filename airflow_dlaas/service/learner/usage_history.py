@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
+from airflow_dlaas.service.learner.earlier_content import end_last_line
 from airflow_dlaas.service.metrics.usage_series import read_usage_points
 from airflow_dlaas.service.regular_file import open_regular_fd
 
@@ -46,6 +47,7 @@ class UsageHistoryFile:
         """Add a measurement."""
         if not self._measurements_per_point:
             earlier = list(read_usage_points(self._path))
+            end_last_line(self._path)
             self._count, self._measurements_per_point = len(earlier), measurements_per_point(earlier, self._interval)
         self._pending.append(usage)
         if len(self._pending) >= self._measurements_per_point:

@@ -19,6 +19,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Metric, PhaseTime
 from airflow_dlaas.exceptions import StoreUnreachable
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, manifest_name
+from airflow_dlaas.service.checkpoints.manifest_checks import DamagedCheckpoint
 from airflow_dlaas.service.checkpoints.restore import restore_checkpoint
 from airflow_dlaas.service.job_files import CheckpointsFile, PhaseFile, read_job_file, write_job_file
 from airflow_dlaas.service.job_spec import JobSpec
@@ -26,7 +27,7 @@ from airflow_dlaas.service.learner.job_result import StageError, stage_errors
 from airflow_dlaas.service.learner.job_storage import open_job_storage
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.restore_checkpoint import CheckpointRestore
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, segment_container
 from airflow_dlaas.storage.transfer.api import UploadOptions, upload
 from tests.builders import writes_events
 from tests.checkpoints import folder_entry, link_entry, manifest_of, store_checkpoint_by_hand, store_manifest
@@ -193,7 +194,12 @@ def test_large_files_and_many_files_are_restored(job, tmp_path):
         )
         store_manifest(store, job.container, manifest)
         restore_checkpoint(store, job.container, manifest, tmp_path)
+        (tmp_path / "again").mkdir()
+        store.delete(segment_container(job.container), sorted(segments(store, job.container))[1:2])
+        with pytest.raises(DamagedCheckpoint, match="refuses the request"):
+            restore_checkpoint(store, job.container, manifest, tmp_path / "again")
     shutil.rmtree(tmp_path / "source")
+    shutil.rmtree(tmp_path / "again")
     assert (tmp_path / "empty").is_dir()
     restored = read_tree(tmp_path)
     assert restored.pop("large.bin") == large

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from airflow_dlaas.contract.error import TRAINING_ERROR_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
+from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, read_job_file
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory
 from airflow_dlaas.service.learner.job_result import (
@@ -20,6 +22,8 @@ from airflow_dlaas.service.learner.job_result import (
     with_upload_interrupted,
     with_upload_report,
     without_secrets,
+    write_exit,
+    write_exit_if_lost,
 )
 from airflow_dlaas.service.learner.result_files import UnstoredFile
 from airflow_dlaas.service.learner.secret_mask import SecretMask
@@ -53,6 +57,31 @@ def test_failed_command_is_c201_with_the_reason(ended: CommandResult, limit: Tim
     ending = result_of(ended, limit)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, ended.exit_code, "C201")
     assert ending.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("ended", "was_stopped"),
+    [
+        (CommandResult(0), False),
+        (CommandResult(143), False),
+        (CommandResult(0, canceled=True), True),
+        (CommandResult(143, timed_out=True), True),
+        (CommandResult(143, stop_reason="no work"), True),
+    ],
+)
+def test_outcome_states_whether_the_command_was_stopped(
+    ended: CommandResult, was_stopped: bool, tmp_path: Path
+) -> None:
+    """A command that was stopped is not started again."""
+    job = JobDirectory(tmp_path)
+    result = result_of(ended, TimeLimit(1.0, "a limit"))
+    write_exit_if_lost(job, result, isolation="none", attempt=3)
+    if_lost = read_job_file(job.exit_if_lost, ExitIfLostFile)
+    write_exit(job, result, attempt=3)
+    written = read_job_file(job.exit, ExitFile)
+    assert if_lost is not None
+    assert written is not None
+    assert (if_lost.attempt, if_lost.was_stopped) == (written.attempt, written.was_stopped) == (3, was_stopped)
 
 
 KILLED_BY_LIMIT = OutOfMemory(limit=64 * 2**20, peak=64 * 2**20)

@@ -47,6 +47,19 @@ def test_output_beyond_the_limit_is_dropped_and_stated_once(make: Make, path: Pa
         assert path.read_text() == "0123456789" + LIMIT_LINE
 
 
+def test_log_of_a_further_attempt_continues_that_of_the_earlier_one(make: Make, path: Path) -> None:
+    """What was lost is an incomplete line; the limit is one for all attempts."""
+    path.write_text("0123\n45")
+    log = make(10)
+    log.write_message("attempt 2")
+    log.write(b"output")
+    limit_line = "[dlaas] The log ends here: the limit is 10 bytes. The command continues\n"
+    assert path.read_text() == "0123\n45\n[dlaas] attempt 2\n" + limit_line
+    next_log = make(10**9)
+    next_log.write_message("attempt 3")
+    assert path.read_text().endswith(f"{limit_line}[dlaas] attempt 3\n")
+
+
 def test_messages_start_a_line_and_ignore_the_limit(make: Make, path: Path) -> None:
     log = make(20)
     log.write_message("one\ntwo")

@@ -9,8 +9,9 @@ import pytest
 
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.service.learner.earlier_content import EarlierContent, find_earlier_content
 from airflow_dlaas.service.learner.log_file import file_logger
-from airflow_dlaas.service.learner.metrics_collector import MetricsCollector
+from airflow_dlaas.service.learner.metrics_collector import MetricsCollector, collect_metrics
 from airflow_dlaas.service.learner.secret_mask import SecretMask
 from airflow_dlaas.service.learner.tail_reader import MAX_LINE_BYTES, TailReader
 from tests.unit.service.metrics.test_tfevents import event
@@ -84,6 +85,40 @@ def test_defined_metrics_come_from_the_log_only(tmp_path: Path) -> None:
         ("loss", 8.0),
         ("validation/gap", 3.0),
     ]
+
+
+def test_collector_of_a_further_attempt_leaves_out_what_was_there_before(tmp_path: Path) -> None:
+    log, own, metrics, board = tmp_path / "log", tmp_path / "own", tmp_path / "metrics.jsonl", tmp_path / "tb"
+    log.write_text("Iter 1, loss= 2.0\nIter 2, lo\n")
+    (board / "restored").mkdir(parents=True)
+    (board / "restored/events.out.tfevents.1.host").write_bytes(event("score", 9.0, 1))
+    metrics.write_text('{"of": "the earlier attempt"}\n{"incomp')
+    earlier = find_earlier_content(2, log, [board], board)
+    with collect_metrics(log, own, metrics, LOGGER, event_dirs=[board], earlier=earlier):
+        with log.open("a") as file:
+            file.write("Iter 2, loss= 1.5\n")
+        own.write_text('{"values": {"auc": {"type": 3, "value": 0.5}}}\n')
+        (board / "events.out.tfevents.2.host").write_bytes(event("score", 8.0, 2))
+    lines = metrics.read_text().splitlines()
+    assert lines[:2] == ['{"of": "the earlier attempt"}', '{"incomp']
+    kept = [Metric.model_validate_json(line) for line in lines[2:]]
+    assert sorted((one.values[0].name, one.values[0].value, one.attempt) for one in kept) == [
+        ("auc", 0.5, 2),
+        ("loss", 1.5, 2),
+        ("score", 8.0, 2),
+    ]
+
+
+def test_first_attempt_leaves_out_only_the_events_of_a_checkpoint(tmp_path: Path) -> None:
+    """They were measured by another training. Those of the code are as of any other file."""
+    log, code, checkpoints = tmp_path / "log", tmp_path / "code", tmp_path / "checkpoints"
+    for folder in (code, checkpoints):
+        folder.mkdir()
+        (folder / "events.out.tfevents.1.host").write_bytes(event("score", 9.0, 1))
+    log.write_text("[dlaas] header\n")
+    restored = frozenset({checkpoints / "events.out.tfevents.1.host"})
+    assert find_earlier_content(1, log, [code, checkpoints], checkpoints) == EarlierContent(event_files=restored)
+    assert find_earlier_content(1, log, [code, checkpoints], None) == EarlierContent()
 
 
 def test_names_of_metrics_have_no_secret(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_history_of_a_further_attempt_continues_that_of_the_earlier_ones(tmp_pat
     assert {(after.at - before.at).total_seconds() for before, after in pairwise(points[56:])} == {40.0}
 
 
+def test_incomplete_line_of_an_earlier_attempt_hides_no_measurement(tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+    UsageHistoryFile(path).add(measured(1))
+    with path.open("a") as file:
+        file.write('{"at": "20')
+    UsageHistoryFile(path).add(measured(2))
+    assert list(read_usage_points(path)) == [measured(1), measured(2)]
+
+
 def test_points_of_few_measurements_stand_for_one_each() -> None:
     assert measurements_per_point([], 5.0) == 1
     assert measurements_per_point([measured(1), measured(2), measured(7)], 5.0) == 1
