@@ -48,7 +48,11 @@ class Phase(str, Enum):
     PREPARING = "preparing"
     """The runtime's environment is being installed; only the first training of a runtime has this phase."""
     RECOVERING = "recovering"
-    """The learner was lost, or the command ended with an exit code to recover from; the next attempt waits for GPUs."""
+    """
+    The learner was lost, or the command ended with an exit code to recover from; the next attempt waits for GPUs.
+
+    The state stays as it was, `running` or `pending`, and so it does while the next attempt prepares its runtime again.
+    """
     LOADING = "loading"
     """Code and training data are being downloaded."""
     PROCESSING = "processing"

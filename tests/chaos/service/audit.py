@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.service.customer import Customer, Submission, md5
 
 FINAL = {str(state) for state in TrainingState if state.is_final}
+
+ATTEMPT_FOLDER = re.compile(r"\Aattempt-[0-9]+/")
+"""The folder of the results of a later attempt, in the folder of its training."""
 
 CLEANUP_TIMEOUT = 60.0
 """Seconds that a learner may still run after its training has ended, on a machine with high load."""
@@ -59,6 +63,9 @@ def _violations_of(
     starts = customer.command_starts(submission)
     if starts > 1:
         yield f"its command ran {starts} times"
+    for attempt, times in customer.earlier_starts(submission).items():
+        if times > 1:
+            yield f"its command ran {times} times in {attempt}"
     if row["state"] not in FINAL:
         return
     if row["state"] not in submission.end_states:
@@ -102,5 +109,6 @@ def _stored_objects(customer: Customer) -> dict[str, dict[str, str | None]]:
     with SwiftStore.open(customer.store) as swift:
         for one in swift.list_objects(customer.results):
             training_id, _, name = one.name.partition("/")
+            name = ATTEMPT_FOLDER.sub("", name)
             found.setdefault(training_id, {})[name] = one.md5
     return found

@@ -108,12 +108,15 @@ class Customer:
         end_states: tuple[str, ...] = ("completed",),
         exit_code: int | None = 0,
         size: str = "small",
+        recovery: dict[str, Any] | None = None,
     ) -> Submission:
         """Submit a training that records its start, writes a model and then runs *command*."""
         submission = Submission(f"key-{uuid.uuid4().hex[:12]}", end_states, exit_code)
         self.submissions.append(submission)
         line = f"echo started >> $LOG_DIR/{STARTED_FILE}; echo 'model of {submission.key}' > $RESULT_DIR/model.txt; "
         submission.definition = self.definition(line + (command or "true"), size)
+        if recovery is not None:
+            submission.definition["recovery"] = recovery
         return self.repeat(submission)
 
     def repeat(self, submission: Submission) -> Submission:
@@ -195,11 +198,16 @@ class Customer:
         return model.exists() and model.read_bytes() == submission.model
 
     def command_starts(self, submission: Submission) -> int:
-        """Return the number of times its command was started."""
+        """Return the number of times its command was started in the last attempt."""
         try:
             return len((self.logs(submission) / STARTED_FILE).read_text().splitlines())
         except FileNotFoundError:
             return 0
+
+    def earlier_starts(self, submission: Submission) -> dict[str, int]:
+        """Return the number of times its command was started in each earlier attempt, by the folder of its logs."""
+        files = self.logs(submission).glob(f"attempt-*/{STARTED_FILE}")
+        return {path.parent.name: len(path.read_text().splitlines()) for path in files}
 
     def definition(self, command: str, size: str) -> dict[str, Any]:
         store = connection_document(self.store)
