@@ -19,7 +19,7 @@ from tests.chaos.service.audit import find_violations
 from tests.chaos.service.customer import WAIT_FOR_RELEASE, Customer, Submission
 from tests.chaos.service.forked_service import RUNNER_WRITES, STORE_WRITES, transition
 from tests.chaos.service.kill_points import AFTER, BEFORE, REFUSED, WITHIN, Point
-from tests.chaos.service.learner import HOLD_PHASES
+from tests.chaos.service.learner import DURING, HOLD_PHASES, kill_command
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -115,6 +115,16 @@ def annotate_a_training(customer: Customer) -> list[Submission]:
     return [one]
 
 
+def recover_a_training(customer: Customer) -> list[Submission]:
+    """The command of the first attempt ends with an exit code to recover from; the second finds the logs of it."""
+    return [customer.submit("[ -e $LOG_DIR/attempt-1 ] || exit 75", recovery={"attempts": 2, "exit_codes": [75]})]
+
+
+def recover_a_lost_training(customer: Customer) -> list[Submission]:
+    work = "[ -e $LOG_DIR/attempt-1 ] || sleep 600"
+    return [customer.submit(f"{kill_command('run_supervised', DURING)} {work}", recovery={"attempts": 2})]
+
+
 def restart_the_service(customer: Customer) -> list[Submission]:
     one = customer.submit()
     customer.service.kill()
@@ -148,6 +158,7 @@ SCENARIOS_BY_CALL: dict[str, Callable[[Customer], list[Submission]]] = {
     "store.acquire_lease": restart_the_service,
     "store.reserve_gpus": complete_a_training,
     "store.set_handle": complete_a_training,
+    "store.begin_next_attempt": recover_a_training,
     "runner.start": complete_a_training,
     "runner.stop": cancel_a_training,
     "job_directories.prepare_job": complete_a_training,
@@ -162,7 +173,7 @@ def test_every_change_of_state_and_every_write_has_a_scenario():
     assert {f"store.{method}" for method in STORE_WRITES} - {"store.record_progress", "store.finish"} <= set(
         SCENARIOS_BY_CALL
     )
-    # `kill_leftovers` is called for a lost learner only; test_learner_killed kills before and after it.
+    # `kill_leftovers` is called for a lost learner only; `RECOVERY_POINTS` and test_learner_killed kill around it.
     assert {f"runner.{method}" for method in RUNNER_WRITES} - {"runner.kill_leftovers"} <= set(SCENARIOS_BY_CALL)
 
 
@@ -212,3 +223,28 @@ def test_kill_in_a_write_loses_nothing(customer, point):
 @pytest.mark.parametrize("call", [2, 3])
 def test_kill_at_a_later_phase_loses_nothing(customer, call):
     run_scenario(customer, Point("store.record_progress", AFTER, call), hold_each_phase)
+
+
+RECOVERY_POINTS = [
+    *(Point(name, when, 2) for name in ("store.reserve_gpus", "store.set_handle") for when in (WITHIN, AFTER)),
+    *(Point(name, when, 2) for name in ("job_directories.prepare_job", "runner.start") for when in (BEFORE, AFTER)),
+    Point("store.finish", WITHIN),
+]
+"""The steps of a second attempt. The first one takes call 1 of each."""
+
+
+@pytest.mark.parametrize("point", RECOVERY_POINTS, ids=str)
+def test_kill_at_a_step_of_the_next_attempt_starts_it_once(customer, point):
+    run_scenario(customer, point, recover_a_training)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        *(Point("runner.kill_leftovers", when) for when in (BEFORE, AFTER)),
+        *(Point("store.begin_next_attempt", when) for when in (WITHIN, AFTER)),
+    ],
+    ids=str,
+)
+def test_kill_at_a_step_of_the_recovery_of_a_lost_learner_loses_nothing(customer, point):
+    run_scenario(customer, point, recover_a_lost_training)
