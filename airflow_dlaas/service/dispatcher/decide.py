@@ -28,7 +28,7 @@ from airflow_dlaas.service.dispatcher.actions import (
 from airflow_dlaas.service.dispatcher.free_resources import Capacity, given_amounts
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation
 from airflow_dlaas.service.dispatcher.outcomes import canceled_outcome, error_outcome, lost_outcome, outcome_from_exit
-from airflow_dlaas.service.dispatcher.recovery import recovery_after_exit, recovery_after_loss
+from airflow_dlaas.service.dispatcher.recovery import Recovery, recovery_after_exit, recovery_after_loss
 from airflow_dlaas.service.dispatcher.supply import Supply
 from airflow_dlaas.service.job_files import ExitFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
@@ -147,12 +147,7 @@ def _decide_started(
     """Yield the actions for a training that has its slots."""
     if observation.exit_file is not None:
         if (recovery := recovery_after_exit(training, observation.exit_file, observation.resumed_from)) is not None:
-            # The learner removes folders after it has written exit.json; the next attempt would have the same paths.
-            if observation.liveness in {Liveness.ALIVE, Liveness.WAITING}:
-                yield from _decide_progress(training, observation.phase_file)
-                return
-            ended_at = observation.exit_file.finished_at
-            yield Recover(training.id, recovery, stalled_seconds=_stalled_seconds(observation, ended_at))
+            yield from _recover_after_exit(training, recovery, observation, memory, monotonic_now)
             return
         for action in _finish_from_exit(training, observation.exit_file, observation.phase_file):
             yield _with_stalls(action, observation)
@@ -172,12 +167,34 @@ def _decide_started(
         if observation.has_spec and not was_claimed:
             yield from _restart_or_abandon(training, observation, memory, now)
         elif (recovery := recovery_after_loss(training, observation, now)) is not None:
-            yield Recover(training.id, recovery, is_lost=True, stalled_seconds=_stalled_seconds(observation, now))
+            seconds = _stalled_seconds(observation, recovery.ended_at)
+            yield Recover(training.id, recovery, is_lost=True, stalled_seconds=seconds)
         else:
             yield KillLeftovers(training.id)
             yield Finish(training.id, lost_outcome(training, observation, now))
     elif training.cancel_requested and _is_due(memory.last_stop_at, STOP_RETRY_INTERVAL, monotonic_now):
         yield Stop(training.id)
+
+
+def _recover_after_exit(
+    training: TrainingRecord,
+    recovery: Recovery,
+    observation: Observation,
+    memory: DispatcherMemory,
+    monotonic_now: float,
+) -> Iterator[Action]:
+    """
+    Recover once the learner has ended: it still removes folders after it has written exit.json, and the next attempt
+    has the same paths.
+    """
+    if training.handle is None and observation.is_claimed:
+        # Only a handle shows whether it has ended. A new start provides one.
+        if memory.starts == 0 or _is_due(memory.last_started_at, RESTART_INTERVAL, monotonic_now):
+            yield Restart(training.id)
+    elif observation.liveness in {Liveness.ALIVE, Liveness.WAITING}:
+        yield from _decide_progress(training, observation.phase_file)
+    else:
+        yield Recover(training.id, recovery, stalled_seconds=_stalled_seconds(observation, recovery.ended_at))
 
 
 def _decide_progress(training: TrainingRecord, phase_file: PhaseFile | None) -> Iterator[Action]:

@@ -34,6 +34,7 @@ class Recovery:
     """The end of an attempt that a further one follows."""
 
     ended: AttemptReport
+    ended_at: datetime
     cause: str
     """Why it ended, in a few words for the log."""
     attempts: int
@@ -63,7 +64,7 @@ def recovery_after_exit(
         exit_code=exit_file.exit_code,
         resumed_from=resumed_from,
     )
-    return Recovery(ended, cause, given.attempts)
+    return Recovery(ended, exit_file.finished_at, cause, given.attempts)
 
 
 def recovery_after_loss(training: TrainingRecord, observation: Observation, now: datetime) -> Recovery | None:
@@ -85,7 +86,8 @@ def recovery_after_loss(training: TrainingRecord, observation: Observation, now:
         exit_code=left.exit_code if left is not None else None,
         resumed_from=observation.resumed_from,
     )
-    return Recovery(ended, "machine restarted" if observation.is_from_earlier_boot else "learner lost", given.attempts)
+    cause = "machine restarted" if observation.is_from_earlier_boot else "learner lost"
+    return Recovery(ended, now, cause, given.attempts)
 
 
 def _usable_recovery(training: TrainingRecord) -> contract.Recovery | None:

@@ -60,7 +60,7 @@ class CommandRun:
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
         line = shell_argv(self.spec.command)
         engine = provision.engine
-        name = container.container_name(self.spec.training_id)
+        name = container.container_name(self.spec.training_id, self.spec.attempt)
         if engine is not None:
             write_environment_file(
                 self.job.container_environment, environment_script(environment, without=engine.excluded_variables)

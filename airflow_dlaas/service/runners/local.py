@@ -164,9 +164,9 @@ class LocalRunner:
         Only the learner knew which engine has it. The dispatcher does not wait for an engine that hangs: it would lose
         its lease, and would begin again with the same training in its next round.
         """
-        if not _may_have_container(job):
+        name = _container_name(job)
+        if name is None:
             return []
-        name = container_name(job.path.name)
         removals = []
         for engine in installed_engines(self._environ.get("PATH")):
             thread = Thread(target=self._remove_container, args=(engine, name), name=f"remove {name}", daemon=True)
@@ -249,13 +249,15 @@ def _read_owner(job: JobDirectory) -> _JobOwner:
         return _JobOwner(is_readable=False)
 
 
-def _may_have_container(job: JobDirectory) -> bool:
-    """Return whether *job* runs in a container; True if that is unknown."""
+def _container_name(job: JobDirectory) -> str | None:
+    """Return the name of the container of *job*; None if it runs in none. If that is unknown, it may have one."""
     try:
         spec = read_job_file(job.spec, JobSpec)
     except READ_ERRORS:
-        return True
-    return spec is None or spec.runtime.kind == "container"
+        spec = None
+    if spec is None:
+        return container_name(job.path.name, 1)
+    return container_name(job.path.name, spec.attempt) if spec.runtime.kind == "container" else None
 
 
 def _leftover_pids(job: JobDirectory) -> set[int]:

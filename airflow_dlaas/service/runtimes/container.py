@@ -97,9 +97,13 @@ def installed_engines(path: str | None) -> list[ContainerEngine]:
     return [engine(found) for engine in ENGINES if (found := shutil.which(engine.name, path=path)) is not None]
 
 
-def container_name(training_id: str) -> str:
-    """Return the name of a training's container. There is one at most: the command of a training is started once."""
-    return f"dlaas-{training_id}"
+def container_name(training_id: str, attempt: int) -> str:
+    """
+    Return the name of the container of an attempt. There is one at most: its command is started once.
+
+    An engine that hangs may remove the container of an attempt while the next one runs.
+    """
+    return f"dlaas-{training_id}" if attempt == 1 else f"dlaas-{training_id}-{attempt}"
 
 
 def remove_container(engine: ContainerEngine, name: str, *, environment: Mapping[str, str] | None = None) -> str | None:

@@ -19,7 +19,7 @@ from airflow_dlaas.service.dispatcher.actions import (
     Restart,
     Start,
 )
-from airflow_dlaas.service.dispatcher.decide import LOST_AFTER, MAX_STARTS
+from airflow_dlaas.service.dispatcher.decide import LOST_AFTER, MAX_STARTS, RESTART_INTERVAL
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.dispatcher.recovery import STOPPED_REASON
 from airflow_dlaas.service.job_files import ExitFile
@@ -150,6 +150,15 @@ def test_next_attempt_waits_for_the_end_of_the_learner_that_recovers_by_its_exit
     assert [type(one) for one in ended(seen, a_recoverable(phase=Phase.STORING))] == []
     assert [type(one) for one in ended(seen, a_recoverable(cancel_requested=True))] == [Finish]
     assert recoveries(ended(replace(seen, liveness=Liveness.UNKNOWN))) != []
+
+
+def test_learner_without_a_handle_gets_one_before_the_next_attempt() -> None:
+    unknown = a_recoverable(handle=None)
+    seen = Observation(exit_file=failed(exit_code=75), is_claimed=True)
+    assert decide_actions(unknown, observations={"a": seen}) == [Restart("a")]
+    just_started = {"a": DispatcherMemory(starts=1, last_started_at=MONOTONIC_NOW - RESTART_INTERVAL + 1)}
+    assert decide_actions(unknown, observations={"a": seen}, memories=just_started) == []
+    assert recoveries(ended(replace(seen, is_claimed=False), unknown)) != []
 
 
 def test_learner_that_is_gone_for_a_moment_is_not_lost() -> None:

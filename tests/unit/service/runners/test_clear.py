@@ -114,11 +114,17 @@ def runner(job: JobDirectory, **environment: str) -> LocalRunner:
     return LocalRunner({"PATH": str(job.path.parent / "bin"), **environment})
 
 
-def set_runtime(job: JobDirectory, kind: str) -> None:
+def set_runtime(job: JobDirectory, kind: str, attempt: int = 1) -> None:
     """Give *job* a runtime of *kind*."""
     runtime = RuntimeSpec(key="torch-7", kind=kind, provides="Lua Torch", image="site/torch7", path=("/bin",))
     spec = JobSpec(
-        training_id=job.path.name, command="true", runtime=runtime, code=job.path, environments=job.path, gpus=()
+        training_id=job.path.name,
+        attempt=attempt,
+        command="true",
+        runtime=runtime,
+        code=job.path,
+        environments=job.path,
+        gpus=(),
     )
     job.spec.write_text(spec.model_dump_json())
 
@@ -129,6 +135,13 @@ def test_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Calla
     runner(job, DOCKER_HOST=" at tcp://there").kill_leftovers(job)
     expected = [f"{name} rm --force dlaas-training-a at tcp://there" for name in ("docker", "podman")]
     assert sorted(calls.read_text().splitlines()) == expected
+
+
+def test_container_of_each_attempt_has_its_own_name(job: JobDirectory, engine: Callable[..., Path]) -> None:
+    set_runtime(job, "container", attempt=2)
+    calls = engine()
+    runner(job).kill_leftovers(job)
+    assert calls.read_text() == "docker rm --force dlaas-training-a-2\n"
 
 
 def test_no_engine_is_called_for_a_training_without_a_container(job: JobDirectory, engine: Callable[..., Path]) -> None:
