@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -22,6 +24,9 @@ from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPo
 if TYPE_CHECKING:
     from airflow_dlaas.storage.transfer.worker_pool import ProgressCallback
 
+JOB_FOLDER = "checkpoints"
+"""The name of CHECKPOINT_DIR in a job directory, which has the name of the training."""
+
 MODE_BITS = 0o777
 """The bits of a mode that are restored: not those that change the user of a program."""
 
@@ -38,9 +43,19 @@ def empty_folder(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
     else:
-        folder.chmod(0o700)
+        _permit_removal(folder)
         remove_folder(folder)
     folder.mkdir()
+
+
+def _permit_removal(folder: Path) -> None:
+    """Make all folders below *folder* writable: a command may have sealed them."""
+    folder.chmod(0o700)
+    with suppress(RecursionError):  # a thousand levels; see `remove_folder`
+        for path, names, _ in os.walk(folder):
+            for one in (Path(path, name) for name in names):
+                if not one.is_symlink():
+                    one.chmod(0o700)
 
 
 def restore_checkpoint(
@@ -69,7 +84,7 @@ def restore_checkpoint(
         _download(store, container, manifest, files, root, progress)
         _verify(files, root)
         for one in links:
-            _make_link(root / one.path, one)
+            _make_link(root / one.path, one, manifest.training_id)
         # Folders last and from the innermost one: a change in a folder sets its time, and may not be permitted later.
         for one in (*files, *sorted(folders, key=lambda one: -one.path.count("/"))):
             (root / one.path).chmod(one.mode & MODE_BITS)
@@ -124,7 +139,20 @@ def _verify_file(entry: ManifestEntry, path: Path) -> None:
         raise DamagedCheckpoint(f"object {entry.object_name!r} has other content than it was stored with")
 
 
-def _make_link(path: Path, entry: ManifestEntry) -> None:
+def _make_link(path: Path, entry: ManifestEntry, training_id: str) -> None:
     path.unlink(missing_ok=True)
-    path.symlink_to(entry.target or "")
+    path.symlink_to(link_target(entry, training_id))
     os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns), follow_symlinks=False)
+
+
+def link_target(entry: ManifestEntry, training_id: str) -> str:
+    """
+    Return the target of a restored link: that of the stored one, but relative if it leads into CHECKPOINT_DIR.
+
+    The CHECKPOINT_DIR of another training has another path.
+    """
+    target = entry.target or ""
+    _, job, inside = target.partition(f"/{training_id}/{JOB_FOLDER}/")
+    if not job or not target.startswith("/"):
+        return target
+    return posixpath.relpath(inside, posixpath.dirname(entry.path) or ".")

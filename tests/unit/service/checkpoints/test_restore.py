@@ -12,7 +12,7 @@ from airflow_dlaas.exceptions import ContainerNotFound
 from airflow_dlaas.service.checkpoints.find import find_checkpoints, list_manifests
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, EntryKind, ManifestEntry, manifest_name
 from airflow_dlaas.service.checkpoints.manifest_checks import DamagedCheckpoint, require_valid_manifest
-from airflow_dlaas.service.checkpoints.restore import empty_folder, restore_checkpoint
+from airflow_dlaas.service.checkpoints.restore import empty_folder, link_target, restore_checkpoint
 from tests.checkpoints import (
     MTIME_NS,
     file_entry,
@@ -60,6 +60,22 @@ def test_checkpoint_is_restored_with_files_folders_links_modes_and_times(store: 
     assert (tmp_path / "nothing-in-it").stat().st_mode & 0o7777 == 0o500
     for name in ("last.pt", "epoch-3", "nothing-in-it", "latest", "dangling"):
         assert os.lstat(tmp_path / name).st_mtime_ns == MTIME_NS, name
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "restored"),
+    [
+        ("latest", "epoch-3", "epoch-3"),
+        ("latest", f"/data/jobs/{T}/checkpoints/epoch-3/last.pt", "epoch-3/last.pt"),
+        ("a/b/latest", f"/data/jobs/{T}/checkpoints/a/epoch-3", "../epoch-3"),
+        ("latest", f"/data/jobs/{T}/results/model", f"/data/jobs/{T}/results/model"),
+        ("latest", "/data/jobs/training-ab/checkpoints/x", "/data/jobs/training-ab/checkpoints/x"),
+        ("latest", "/etc/passwd", "/etc/passwd"),
+    ],
+)
+def test_absolute_link_into_the_folder_is_relative_after_it_was_restored(path: str, target: str, restored: str) -> None:
+    """A training that begins with the checkpoint of another one has its folder at another path."""
+    assert link_target(link_entry(path, target), T) == restored
 
 
 def test_files_of_equal_content_are_restored_from_one_object(store: MemoryStore, tmp_path: Path) -> None:
