@@ -64,7 +64,8 @@ VALID = st.fixed_dictionaries(
                     {
                         "command": PLAIN.filter(str.strip),
                         "resourceType": st.sampled_from(["small", "medium", "large"]),
-                    }
+                    },
+                    optional={"grace": st.integers(0, 86_400)},
                 ),
             },
             optional={"description": PLAIN, "author": PLAIN},
@@ -82,6 +83,11 @@ VALID = st.fixed_dictionaries(
             max_size=3,
             unique_by=lambda one: one["name"],
         ),
+        "recovery": st.fixed_dictionaries(
+            {"attempts": st.integers(1, 100)},
+            optional={"exit_codes": st.lists(st.integers(1, 255), max_size=5, unique=True)},
+        ),
+        "resume_from": PLAIN,
     },
 )
 

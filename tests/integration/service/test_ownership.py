@@ -247,7 +247,7 @@ def test_queue_position_is_the_only_trace_of_other_users(two_users: tuple[Person
         actual = bob.ask("GET", f"/v3/models/{third}").json()["entity"]["status"]
         assert actual["queue_position"] >= 1
         known = {"state", "submitted_at", "current_at", "metrics", "phase", "phases", "queue_position", "runtime"}
-        known |= {"resources"}  # its own
+        known |= {"resources", "attempt"}  # its own
         assert set(actual) <= known
         assert first not in json.dumps(actual)
     finally:
