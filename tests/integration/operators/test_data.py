@@ -17,6 +17,7 @@ from airflow_dlaas.storage.swift.store import SwiftStore
 
 RESULT = "training-AbC_12-xY/model/weights"
 MARKER = "training-AbC_12-xY/.dlaas-training"
+CHECKPOINT = "training-AbC_12-xY/.dlaas-checkpoints/1/content/0-1"
 
 
 @pytest.fixture
@@ -124,10 +125,10 @@ def test_download_copies_to_another_file_system(store: SwiftStore, container: st
 def test_downloaded_results_are_data_when_they_are_uploaded_again(
     store: SwiftStore, container: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(store, container, RESULT, MARKER)
+    put(store, container, RESULT, MARKER, CHECKPOINT)
     download(container, tmp_path / "there", prefix="training-AbC_12-xY")
     upload(tmp_path / "there", container, prefix="old-model")
-    assert names(store, container) == ["old-model/model/weights", MARKER, RESULT]
+    assert names(store, container) == ["old-model/model/weights", CHECKPOINT, MARKER, RESULT]
     assert "results of trainings" not in capsys.readouterr().out
 
 
