@@ -87,9 +87,10 @@ def run_supervised(
     leftover_programs: tuple[str, ...] = ()
     if status is not None:
         leftover_programs = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if start.in_sandbox else set())
-    termination = Termination(
-        grace if status is None else LEFTOVER_GRACE_PERIOD, sandbox_pid=process.pid if start.in_sandbox else None
-    )
+    termination = Termination(LEFTOVER_GRACE_PERIOD)
+    if status is None:
+        isolated = start.in_sandbox or start.in_container
+        termination = Termination(grace, isolated, client_pid=process.pid if start.in_container else None)
     late_status = _terminate_and_reap(process.pid, termination, waker)
     code = status if status is not None else late_status if late_status is not None else -signal.SIGKILL
     process.returncode = code  # reaped here, not by Popen, which would wait for it

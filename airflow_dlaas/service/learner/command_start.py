@@ -22,6 +22,8 @@ class CommandStart:
     in_sandbox: bool = False
     """Whether *argv* starts bwrap. That process only waits for the command and ends with its exit code; it gets no
     SIGTERM."""
+    in_container: bool = False
+    """Whether *argv* starts the client of a container engine. It passes SIGTERM on to its container."""
     enter: Callable[[Sequence[str]], Sequence[str]] = list
     """Returns the argument list that enters a control group, and then becomes the given one."""
 

@@ -89,6 +89,7 @@ class CommandRun:
                         environment=environment,
                         workdir=code,
                         in_sandbox=self.isolation.mode == "bubblewrap",
+                        in_container=engine is not None,
                         enter=self.resources.enter,
                     ),
                     output=output,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from airflow_dlaas.service.process.process_info import descendants, program_name
+from airflow_dlaas.service.process.process_info import descendants, pid_namespace, program_name
 
 KILL_TIMEOUT = 30.0
 """Seconds after SIGKILL; a process that is still there hangs in the kernel and is given up."""
@@ -29,42 +30,46 @@ class Termination:
 
     grace: float
     """Seconds between SIGTERM and SIGKILL."""
-    sandbox_pid: int | None = None
-    """The process of bwrap, if there is a sandbox. It ends with the command, and gets no SIGTERM."""
+    is_isolated: bool = False
+    """Whether the command is in a PID namespace of its own. SIGTERM is only for processes in it then: those outside
+    keep its sandbox or its container running, while it saves."""
+    client_pid: int | None = None
+    """The client of a container engine, if there is one: it gets SIGTERM and passes it on. Its container may be no
+    descendant."""
     started_at: float = field(default_factory=time.monotonic)
-    _signaled_pids: set[int] = field(default_factory=set)
     _is_command_signaled: bool = False
     """Whether a process of the command, and not only of the sandbox, has got SIGTERM."""
+    _signaled_pids: set[int] = field(default_factory=set)
 
     def advance(self) -> bool:
         """Send the signals that are due; return False if no process is left, or if one that is left cannot be ended."""
         left = descendants(os.getpid())
         if left and not self._is_command_signaled:
             # Twice, because the list is not read at one point in time: a process may be missing in one.
-            self._send_sigterm(dict.fromkeys((*left, *descendants(os.getpid()))))
+            self._send_sigterm({*left, *descendants(os.getpid())})
         since = time.monotonic() - self.started_at
         if since >= self.grace:
             for pid in left:
                 _send_signal(pid, signal.SIGKILL)
         return bool(left) and since < self.grace + KILL_TIMEOUT
 
-    def _send_sigterm(self, pids: Iterable[int]) -> None:
-        """
-        Send SIGTERM to those of *pids* that have not got it.
-
-        The first process of a PID namespace ignores a SIGTERM from outside: a sandbox lives as long as the command in
-        it.
-        """
-        new = [pid for pid in pids if pid != self.sandbox_pid and pid not in self._signaled_pids]
-        names = [program_name(pid) for pid in new] if self.sandbox_pid is not None else []
+    def _send_sigterm(self, pids: Collection[int]) -> None:
+        """Send SIGTERM to those of *pids* that are the command's, and have not got it."""
+        outside = pid_namespace(os.getpid()) if self.is_isolated else None
+        new = [
+            pid
+            for pid in pids
+            if pid not in self._signaled_pids and (pid == self.client_pid or pid_namespace(pid) != outside)
+        ]
+        # The first process of a sandbox is bwrap too, and ignores a SIGTERM from outside.
+        names = [program_name(pid) for pid in new]
         for pid in new:
             _send_signal(pid, signal.SIGTERM)
         self._signaled_pids.update(new)
-        self._is_command_signaled = self.sandbox_pid is None or any(one not in ("", SANDBOX_PROGRAM) for one in names)
+        self._is_command_signaled = not self.is_isolated or any(one not in ("", SANDBOX_PROGRAM) for one in names)
 
 
 def _send_signal(pid: int, signum: signal.Signals) -> None:
-    try:
+    # A container's process may be that of another user, if its image names one: its engine has passed on the signal.
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signum)
-    except ProcessLookupError:
-        return

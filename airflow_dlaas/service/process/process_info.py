@@ -58,6 +58,14 @@ def program_name(pid: int) -> str:
         return ""
 
 
+def pid_namespace(pid: int) -> str:
+    """Return the PID namespace of *pid*; an empty text if there is no such process, or if it may not be inspected."""
+    try:
+        return str((PROC / str(pid) / "ns" / "pid").readlink())
+    except OSError:
+        return ""
+
+
 def pids_with_env(variable: str) -> list[int]:
     """Return the pids of this user's processes that were started with *variable*, a complete ``NAME=value``."""
     wanted = variable.encode()

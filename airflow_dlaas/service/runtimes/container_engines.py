@@ -14,6 +14,11 @@ OWN_VARIABLES = frozenset({"PATH"})
 """Variables that a container keeps as its image has them."""
 
 
+SIGNAL_ALL_PROCESSES = "TINI_KILL_PROCESS_GROUP=1"
+"""A variable for docker's init process: it passes SIGTERM on to the command's process group, and not to the first
+process only. With other engines, the processes are descendants of the learner, which signals them itself."""
+
+
 class ContainerEngine(Protocol):
     """A program that runs containers."""
 
@@ -84,7 +89,7 @@ class Docker:
         """See `ContainerEngine.run_command`."""
         # docker splits the value at commas unless it is quoted.
         gpus = [f'--gpus="device={",".join(run.gpus)}"'] if run.gpus else []
-        options = [*_run_options(run), f"--user={run.user[0]}:{run.user[1]}", *gpus]
+        options = [*_run_options(run), f"--user={run.user[0]}:{run.user[1]}", f"--env={SIGNAL_ALL_PROCESSES}", *gpus]
         return [self.path, *options, *_volumes(run), "--entrypoint=", run.image, *run.argv]
 
     def removal_command(self, name: str) -> list[str] | None:

@@ -8,8 +8,22 @@ from pathlib import Path
 
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 
-SOURCE_ENVIRONMENT = '. "$0" && exec "$@"'
-"""Shell script that sets the variables of the file in ``$0``, and then becomes the command in its arguments."""
+RUN_COMMAND = """
+. "$0" || exit
+stopped=
+trap 'stopped=1' TERM
+"$@"
+code=$?
+while [ "$stopped" ] && [ "$PPID" = 1 ] && set -- /proc/[0-9]* && [ $# -gt 2 ]; do sleep 1; done
+exit $code
+"""
+"""
+Shell script that sets the variables of the file in ``$0``, and runs the command in its arguments.
+
+A container ends with this shell, and all its processes with it. After SIGTERM it waits for all of them: a shell of the
+command ends of SIGTERM at once, and the program that it started may be saving its state. Only this shell and the init
+process, its parent, are left then.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +52,4 @@ class ContainerRun:
     @property
     def argv(self) -> list[str]:
         """The argument list inside the container; each image has /bin/sh."""
-        return ["/bin/sh", "-c", SOURCE_ENVIRONMENT, str(self.environment_file), *self.command]
+        return ["/bin/sh", "-c", RUN_COMMAND, str(self.environment_file), *self.command]

@@ -27,9 +27,12 @@ while case "$1" in site/torch7 | docker://site/torch7) false;; esac; do
   shift
 done
 shift
-exec env -i PATH=/image/bin:/usr/bin:/bin "$@"
+trap 'trap "" TERM; kill 0' TERM
+env -i PATH=/image/bin:/usr/bin:/bin "$@" &
+while wait $!; code=$?; kill -0 $! 2> /dev/null; do :; done
+exit $code
 """
-"""The command gets nothing but the variables of its image, as in a container."""
+"""The command gets nothing but the variables of its image, as in a container. SIGTERM is passed on to all of it."""
 
 RUNTIME = {"key": "torch-7", "kind": "container", "provides": "Lua Torch", "image": "site/torch7"}
 
@@ -111,6 +114,18 @@ def test_canceled_container_is_removed_and_logged(job, calls):
     assert job.end().state is TrainingState.CANCELED
     assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
     assert "seconds after SIGTERM" in job.folder.log.read_text()
+
+
+def test_canceled_container_is_removed_only_after_its_command_has_saved(job, calls):
+    saves = "save() { echo saving; sleep 1; echo saved > $RESULT_DIR/model; exit 7; }; trap save TERM; echo ready"
+    handle = job.start(f"sh -c '{saves}; while :; do sleep 0.05; done'; echo never", runtime=RUNTIME, grace=300)
+    job.wait(lambda: job.log_contains("ready"), "the command")
+    job.runner.stop([handle], {handle: job.folder})
+    job.wait(lambda: job.log_contains("saving"), "the start of saving")
+    assert "rm" not in calls.read_text()
+    assert job.end().state is TrainingState.CANCELED
+    assert job.stored()["model"] == b"saved\n"
+    assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
 
 
 def test_container_is_removed_if_the_engine_fails(job, calls):

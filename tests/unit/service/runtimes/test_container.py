@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue
 from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
 from airflow_dlaas.service.runtimes.container import AVAILABLE_TTL, UNAVAILABLE_TTL, EngineCheck, find_engine
 from airflow_dlaas.service.runtimes.container_engines import Apptainer, Docker, Podman, engine_at
-from airflow_dlaas.service.runtimes.container_run import ContainerRun
+from airflow_dlaas.service.runtimes.container_run import RUN_COMMAND, ContainerRun
 from airflow_dlaas.service.runtimes.entry_checks import EntryChecks
 from airflow_dlaas.service.runtimes.probe import check_entry
 from airflow_dlaas.service.runtimes.provision import provision_runtime
@@ -37,7 +38,7 @@ def command_line(engine: str, gpus: tuple[str, ...] = (), **more: Any) -> list[s
 
 
 INSIDE = [
-    *("/bin/sh", "-c", '. "$0" && exec "$@"', "/jobs/a/container-environment"),
+    *("/bin/sh", "-c", RUN_COMMAND, "/jobs/a/container-environment"),
     *("/bin/sh", "-c", "th cnn.lua"),
 ]
 
@@ -89,6 +90,23 @@ def test_gpus_are_selected_by_the_options_of_each_engine() -> None:
     assert '--gpus="device=0,1"' in command_line("/usr/bin/docker", ("0", "1"))
     assert "--nv" in command_line("/usr/bin/apptainer", ("0",))
     assert "--user=1000:1000" in command_line("/usr/bin/docker")
+
+
+def test_sigterm_reaches_all_processes_of_a_container_that_are_no_descendants_of_the_learner() -> None:
+    assert "--env=TINI_KILL_PROCESS_GROUP=1" in command_line("/usr/bin/docker")
+    assert not any("TINI" in one for one in command_line("/usr/bin/podman"))
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [('test "$WORD" = "a b"', 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $PPID; exit 5", 5)],
+)
+def test_script_in_a_container_has_the_variables_and_ends_as_its_command(
+    tmp_path: Path, command: str, exit_code: int
+) -> None:
+    (tmp_path / "environment").write_text("export WORD='a b'\n")
+    line = ["/bin/sh", "-c", RUN_COMMAND, str(tmp_path / "environment"), "/bin/sh", "-c", command]
+    assert subprocess.run(line, timeout=60, check=False).returncode == exit_code
 
 
 @pytest.mark.parametrize("name", ["podman", "docker"])
