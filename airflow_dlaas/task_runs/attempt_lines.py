@@ -46,5 +46,7 @@ def _begin_line(training: Training, attempt: int, source: ResumedFrom | None) ->
 def _end_line(training: Training, report: AttemptReport) -> str:
     recovery = training.entity.recovery
     total = f" of {recovery.attempts}" if recovery is not None and recovery.attempts is not None else ""
-    reason = escape_control_characters(report.reason or report.code or "the cause is unknown", single_line=True)
+    reason = escape_control_characters(report.reason or "the reason is unknown", single_line=True)
+    if report.code is not None:
+        reason += f" ({report.code})"
     return f"attempt {report.number} ended: {reason}; attempt {report.number + 1}{total} follows"

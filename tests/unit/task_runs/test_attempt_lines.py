@@ -10,7 +10,7 @@ from airflow_dlaas.task_runs.attempt_lines import attempt_lines
 from tests.builders import a_training
 
 OWN_ID = a_training().id
-LOST = {"number": 1, "ended_at": "2026-11-23T02:10:00.000Z", "code": "C301", "reason": "The learner was lost"}
+LOST = {"number": 1, "ended_at": "2026-11-23T02:10:00.000Z", "code": "S100", "reason": "The learner was lost"}
 AGAIN = {"number": 2, "exit_code": 75, "reason": "The command exited with 75\x1b[2J"}
 
 
@@ -33,7 +33,7 @@ def test_a_training_with_one_attempt_that_began_from_zero_has_no_lines() -> None
 
 def test_the_end_of_an_attempt_names_its_cause_and_the_next_attempt() -> None:
     attempts = [LOST, {"number": 2}]
-    expected = ["attempt 1 ended: The learner was lost; attempt 2 of 3 follows"]
+    expected = ["attempt 1 ended: The learner was lost (S100); attempt 2 of 3 follows"]
     assert lines(total=3, phase="recovering", attempt=2, attempts=attempts) == expected
     # The checkpoint is known only when it is loaded; the file of the attempt before is still there.
     assert lines(total=3, phase="loading", attempt=2, attempts=attempts, resumed_from=source(3)) == expected
@@ -41,7 +41,7 @@ def test_the_end_of_an_attempt_names_its_cause_and_the_next_attempt() -> None:
 
 def test_an_attempt_names_the_checkpoint_that_it_begins_with() -> None:
     given: dict[str, Any] = {"phase": "processing", "attempt": 2, "attempts": [LOST, {"number": 2}]}
-    ended = "attempt 1 ended: The learner was lost; attempt 2 follows"
+    ended = "attempt 1 ended: The learner was lost (S100); attempt 2 follows"
     assert lines(**given, resumed_from=source(7)) == [ended, "attempt 2 begins with checkpoint 7 of attempt 1"]
     assert lines(**given) == [ended, "attempt 2 begins without a checkpoint"]
 
@@ -49,7 +49,7 @@ def test_an_attempt_names_the_checkpoint_that_it_begins_with() -> None:
 def test_a_last_attempt_that_completes_between_two_polls_has_its_beginning_too() -> None:
     attempts = [LOST, {"number": 2}]
     assert lines("completed", attempt=2, attempts=attempts, resumed_from=source(7)) == [
-        "attempt 1 ended: The learner was lost; attempt 2 follows",
+        "attempt 1 ended: The learner was lost (S100); attempt 2 follows",
         "attempt 2 begins with checkpoint 7 of attempt 1",
     ]
 
@@ -75,5 +75,5 @@ def test_the_end_of_the_last_attempt_is_that_of_the_training() -> None:
     attempts = [LOST, {"number": 2, "reason": "The command exited with 1"}]
     for state in ("error", "canceled"):  # canceled perhaps before the second attempt had begun
         assert lines(state, attempt=2, attempts=attempts) == [
-            "attempt 1 ended: The learner was lost; attempt 2 follows"
+            "attempt 1 ended: The learner was lost (S100); attempt 2 follows"
         ]
