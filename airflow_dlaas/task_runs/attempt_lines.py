@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
 
 PHASES_OF_THE_COMMAND = (Phase.PROCESSING, Phase.STORING)
-"""The phases after a checkpoint was loaded: before them, the status may have the checkpoint of the attempt before."""
+"""The phases in which an attempt that has no checkpoint began without one: before them, none is loaded yet."""
 
 
 def attempt_lines(training: Training) -> Iterator[str]:
@@ -30,9 +30,9 @@ def attempt_lines(training: Training) -> Iterator[str]:
             if report.resumed_from is not None:
                 yield _begin_line(training, report.number, report.resumed_from)
             yield _end_line(training, report)
-    is_running = not status.state.is_final and status.phase in PHASES_OF_THE_COMMAND
-    # A short attempt may complete between two polls. One that failed or was canceled may not have loaded a checkpoint.
-    if (is_running or status.state is TrainingState.COMPLETED) and (present > 1 or status.resumed_from is not None):
+    # A short attempt may complete between two polls. One that failed or was canceled may have ended before its command.
+    has_begun = status.phase in PHASES_OF_THE_COMMAND or status.state is TrainingState.COMPLETED
+    if status.resumed_from is not None or (present > 1 and has_begun):
         yield _begin_line(training, present, status.resumed_from)
 
 

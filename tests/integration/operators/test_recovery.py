@@ -47,8 +47,8 @@ def test_a_task_waits_over_all_attempts_and_logs_each(
     assert f"Training {training_id}: attempt 1 ended: " in output
     assert "; attempt 2 of 3 follows" in output
     assert f"attempt 2 begins with checkpoint {status.resumed_from.number} of attempt 1" in output
-    summary = task_instance.xcoms["dlaas_summary"]["training"]["entity"]["status"]
-    assert [(one["number"], one.get("exit_code")) for one in summary["attempts"]] == [(1, 75), (2, 0)]
+    first, second = task_instance.xcoms["dlaas_summary"]["training"]["entity"]["status"]["attempts"]
+    assert (first["number"], first["exit_code"], second["number"]) == (1, 75, 2)
 
 
 def test_the_timeout_includes_all_attempts(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:

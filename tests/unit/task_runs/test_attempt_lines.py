@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from airflow_dlaas.contract.recovery import Recovery
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.task_runs.attempt_lines import attempt_lines
@@ -35,8 +37,8 @@ def test_the_end_of_an_attempt_names_its_cause_and_the_next_attempt() -> None:
     attempts = [LOST, {"number": 2}]
     expected = ["attempt 1 ended: The learner was lost (S100); attempt 2 of 3 follows"]
     assert lines(total=3, phase="recovering", attempt=2, attempts=attempts) == expected
-    # The checkpoint is known only when it is loaded; the file of the attempt before is still there.
-    assert lines(total=3, phase="loading", attempt=2, attempts=attempts, resumed_from=source(3)) == expected
+    # Whether it begins with a checkpoint is known only after the phase in which one is loaded.
+    assert lines(total=3, phase="loading", attempt=2, attempts=attempts) == expected
 
 
 def test_an_attempt_names_the_checkpoint_that_it_begins_with() -> None:
@@ -46,9 +48,10 @@ def test_an_attempt_names_the_checkpoint_that_it_begins_with() -> None:
     assert lines(**given) == [ended, "attempt 2 begins without a checkpoint"]
 
 
-def test_a_last_attempt_that_completes_between_two_polls_has_its_beginning_too() -> None:
+@pytest.mark.parametrize("state", ["completed", "error", "canceled"])
+def test_a_last_attempt_that_ends_between_two_polls_has_its_beginning_too(state: str) -> None:
     attempts = [LOST, {"number": 2}]
-    assert lines("completed", attempt=2, attempts=attempts, resumed_from=source(7)) == [
+    assert lines(state, attempt=2, attempts=attempts, resumed_from=source(7)) == [
         "attempt 1 ended: The learner was lost (S100); attempt 2 follows",
         "attempt 2 begins with checkpoint 7 of attempt 1",
     ]
