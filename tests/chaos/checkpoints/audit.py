@@ -44,8 +44,8 @@ def _check_attempts(
         yield f"attempts without the reason of their end: {missing}"
     if begun and max(begun) > last:
         yield f"the command of attempt {max(begun)} began, but the last attempt is {last}"
-    if last > 1 + len(training.kills):
-        yield f"{last} attempts after {len(training.kills)} kills"
+    if last > 1 + training.events:
+        yield f"{last} attempts after {training.events} events"
     engine = create_engine(f"sqlite:///{trainer.service.home}/database.sqlite")
     with engine.connect() as connection:
         found = select(usage.c.attempt, usage.c.released_at).where(usage.c.training_id == training.id)

@@ -21,7 +21,8 @@ class AttemptSteps:
     steps: list[tuple[float, int]] = field(default_factory=list)
     saved: list[tuple[float, int]] = field(default_factory=list)
     """Times at which a checkpoint was completely written."""
-    ends: int = 0
+    stopped: int | None = None
+    """The step that was saved after SIGTERM, before the command ended by itself."""
 
 
 def parse_steps(lines: Iterable[str]) -> dict[int, AttemptSteps]:
@@ -40,8 +41,8 @@ def parse_steps(lines: Iterable[str]) -> dict[int, AttemptSteps]:
                 attempt.steps.append(entry)
             case "saved":
                 attempt.saved.append(entry)
-            case "end":
-                attempt.ends += 1
+            case "stopped":
+                attempt.stopped = entry[1]
     return dict(sorted(found.items()))
 
 
@@ -51,7 +52,7 @@ def find_violations(
     """
     Yield each attempt that began twice, or repeated more work than it may.
 
-    :param kills: the times at which the training's learner or command was killed.
+    :param kills: the times at which the training's learner or command was killed, without SIGTERM before.
     :param sending: the longest transfer of a checkpoint by attempt, in seconds.
     """
     for one in attempts.values():
@@ -65,12 +66,14 @@ def find_violations(
         if resumed_with < began_with:
             yield f"attempt {after.number} began with step {resumed_with}, attempt {before.number} with {began_with}"
         until = min([at for at in kills if began_at < at < resumed_at], default=resumed_at)
+        if before.stopped not in {None, resumed_with} and until == resumed_at:
+            yield f"attempt {after.number} began with {resumed_with}, not with {before.stopped}, saved after SIGTERM"
         done = [(at, step) for at, step in before.steps if at <= until]
         if not done:
             continue
         since = next((at for at, step in done if step == resumed_with), began_at)
         repeated = done[-1][0] - since
-        allowed = _longest_interval(before, until) + LOOKS + sending.get(before.number, 0.0)
+        allowed = _longest_interval(before, done[-1][0]) + LOOKS + sending.get(before.number, 0.0)
         if repeated > allowed:
             yield (
                 f"attempt {after.number} repeated {repeated:.1f} s of work, more than {allowed:.1f} s: steps "

@@ -91,8 +91,9 @@ class CheckpointStorm:
     ) -> None:
         if not victims:
             return
-        # The work of a command that SIGTERM lets save its state counts until it has ended.
-        training.kills.append(float("inf") if graceful else time.time())
+        training.events += 1
+        if not graceful:
+            training.kills.append(time.time())
         training.done.append(f"{what} after {time.time() - victims[0].create_time():.1f} s")
         self.events[what] += 1
         for one in victims:

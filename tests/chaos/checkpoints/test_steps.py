@@ -42,3 +42,9 @@ def test_attempt_must_not_begin_before_the_checkpoint_of_the_one_before():
 def test_command_that_began_twice_in_an_attempt_is_found():
     recorded = parse_steps([*lines(1, 0, 5, at=1000.0), *lines(1, 0, 5, at=1010.0)])
     assert list(find_violations(recorded, [], {})) == ["the command of attempt 1 began 2 times"]
+
+
+def test_attempt_begins_with_what_was_saved_after_sigterm_unless_it_was_killed_too():
+    recorded = parse_steps([*lines(1, 0, 45, at=1000.0), "1045.5 1 stopped 45\n", *lines(2, 40, 60, at=1050.0)])
+    assert list(find_violations(recorded, [], {})) == ["attempt 2 began with 40, not with 45, saved after SIGTERM"]
+    assert not list(find_violations(recorded, [1046.0], {}))

@@ -36,9 +36,11 @@ class ChaosTraining:
     id: str
     job: JobDirectory
     kills: list[float] = field(default_factory=list)
-    """The times at which something of it was killed."""
+    """The times at which something of it was killed, without SIGTERM before."""
+    events: int = 0
+    """Times at which it was killed or got SIGTERM."""
     done: list[str] = field(default_factory=list)
-    """What was killed."""
+    """What happened to it."""
 
     @property
     def expected(self) -> bytes:

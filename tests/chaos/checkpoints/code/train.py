@@ -164,6 +164,7 @@ def main(style: str, seed: str, steps: int, every: int, pause: float) -> None:
                 save(state)
                 note("saved", state[0])
             if stopped:
+                note("stopped", state[0])
                 sys.exit(BEGIN_AGAIN)
         Path(os.environ["RESULT_DIR"], "weights.bin").write_bytes(weights(state))
         note("end", state[0])
