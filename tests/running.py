@@ -28,7 +28,8 @@ UNIT_TIMEOUT = 60
 """Seconds after which a unit test counts as hung, also on a busy machine."""
 
 GROUPS = {
-    # One Airflow for both, whose parts the tests kill. The other system tests share another one.
+    # One Airflow for all of these, whose parts the tests kill. The other system tests share another one.
+    "tests/system/test_checkpoint_storm.py": "an Airflow that is killed",
     "tests/system/test_one_run.py": "an Airflow that is killed",
     "tests/system/test_storm.py": "an Airflow that is killed",
 }

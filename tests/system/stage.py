@@ -29,6 +29,7 @@ from airflow_dlaas.demo.process_guard import ProcessGuard
 from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
+from tests.chaos.checkpoints.code import train
 from tests.conftest import TEST_RUNTIME
 from tests.conftest import ServiceProcess as StandaloneService  # of one test, without a process guard
 from tests.postgresql import airflow_database
@@ -307,6 +308,7 @@ def prepared(airflow: RealAirflow, service: ServiceProcess, folder: Path) -> Ite
     code.mkdir()
     (code / "main.py").write_text("")
     shutil.copy(OWN_DAGS / "code" / "curve.py", code)
+    shutil.copy(Path(train.__file__), code)
     draft = ExperimentDraft.model_validate({"name": "holds", "framework": {"name": "tensorflow", "version": "test"}})
     with Client(known["host"], known["login"], known["password"]) as client:
         version = client.send(calls.create_experiment(draft)).entity.experiment_version

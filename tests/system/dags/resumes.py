@@ -33,3 +33,16 @@ for how, deferrable in (("here", False), ("deferred", True)):
             retries=1,
             retry_delay=timedelta(seconds=1),
         )
+
+    # Attempts and tries enough for whatever a test kills.
+    with DAG(f"endure_{how}", params=PARAMS, catchup=False):
+        TrainModelOperator(
+            task_id="train",
+            definition=DEFINITION,
+            definition_location="{{ params.location }}",
+            recovery={"attempts": 20, "exit_codes": [137]},
+            resume=True,
+            deferrable=deferrable,
+            retries=10,
+            retry_delay=timedelta(seconds=1),
+        )
