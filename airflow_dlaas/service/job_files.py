@@ -19,6 +19,7 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
     exit-if-lost.json  out  the outcome if the learner is lost while it stores: from the command's end to exit.json
     exit.json      out  the outcome; written once, complete, as the last file
+    staging/       ---  hard links to files of CHECKPOINT_DIR that are being stored
     code/ data/ results/ checkpoints/ logs/     the command's own directories (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
 
 All files except the append-only ones are written atomically and synced: a reader sees the whole file or none.

@@ -36,6 +36,7 @@ from airflow_dlaas.service.learner.job_result import (
     write_exit_if_lost,
 )
 from airflow_dlaas.service.learner.job_storage import JobStorage, open_job_storage
+from airflow_dlaas.service.learner.keep_checkpoints import JobCheckpoints
 from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
@@ -115,9 +116,10 @@ class JobLifecycle:
     def run(self) -> JobResult:
         """Run the stages and store the results; return how the job ended."""
         self.log.write_message(command_env.log_header(self.spec, str(self.isolation)))
+        checkpoints = JobCheckpoints(self.job, self.spec, self.definition, self.storage, self.log.mask)
         try:
             with self.held:
-                ending = self.run_stages()
+                ending = self.run_stages(checkpoints)
         except StageError as error:
             ending = JobResult(TrainingState.ERROR, code=error.code, reason=error.reason)
         except Canceled:
@@ -131,9 +133,9 @@ class JobLifecycle:
             )
         if ending.reason is not None:
             self.log.write_message(ending.reason)
-        return self.store_outputs(ending)
+        return self.store_outputs(ending, checkpoints)
 
-    def run_stages(self) -> JobResult:
+    def run_stages(self, checkpoints: JobCheckpoints) -> JobResult:
         """Prepare the runtime, load code and data, run the command."""
         code, data = self.job.subdirectory(command_env.CODE), self.job.subdirectory(command_env.DATA)
         with stage_errors("S101"):
@@ -190,16 +192,18 @@ class JobLifecycle:
                 resources.add_usage,
             ),
         ):
-            ended = CommandRun(
-                self.job,
-                self.spec,
-                self.definition,
-                self.waker,
-                self.isolation,
-                self.log,
-                resources,
-                resumed_from=None if checkpoint is None else checkpoint.training_id,
-            ).run(provision)
+            with checkpoints.keep():
+                ended = CommandRun(
+                    self.job,
+                    self.spec,
+                    self.definition,
+                    self.waker,
+                    self.isolation,
+                    self.log,
+                    resources,
+                    resumed_from=None if checkpoint is None else checkpoint.training_id,
+                ).run(provision)
+            checkpoints.end(ended)
             self.log.write_message("\n".join(describe_termination(ended)))
         return result_of(
             ended,
@@ -251,7 +255,7 @@ class JobLifecycle:
         if not self.phases.entered:
             self.phases.enter(Phase.PREPARING)
 
-    def store_outputs(self, result: JobResult) -> JobResult:
+    def store_outputs(self, result: JobResult, checkpoints: JobCheckpoints) -> JobResult:
         """
         Store results and logs (`OutputStage`), however the stages ended. The command's processes have ended, so the
         training's GPUs are free from now on. If this process is lost meanwhile, ``exit-if-lost.json`` has the command's
@@ -268,7 +272,7 @@ class JobLifecycle:
             logs.mkdir(exist_ok=True)
         sandboxed = self.isolation.mode == "bubblewrap"
         store_log, attempt = logs / "store-results.log", self.spec.attempt
-        return OutputStage(self.storage, self.waker, self.log, store_log, sandboxed, attempt).run(result)
+        return OutputStage(self.storage, checkpoints, self.waker, self.log, store_log, sandboxed, attempt).run(result)
 
     def logger(self, name: str) -> logging.Logger:
         """Return a logger that writes to the file *name* in the job's folder of logs."""

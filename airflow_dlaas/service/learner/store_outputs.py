@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.learner.job_result import (
@@ -17,11 +18,13 @@ from airflow_dlaas.service.learner.job_result import (
     with_upload_report,
 )
 from airflow_dlaas.service.learner.job_storage import JobStorage
+from airflow_dlaas.service.learner.keep_checkpoints import JobCheckpoints
 from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
 from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
-from airflow_dlaas.service.learner.upload_results import UploadReport
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class OutputStage:
     """Stores the results and the logs of one job."""
 
     storage: JobStorage
+    checkpoints: JobCheckpoints
     waker: SignalWaker
     log: LogWriter
     """The command's log, which names the files that were not stored."""
@@ -39,7 +43,7 @@ class OutputStage:
 
     def run(self, result: JobResult) -> JobResult:
         """
-        Store the results, then the logs separately; return *result* with the outcome.
+        Store the results, the last checkpoint, which consists of them, then the logs; return *result* with the outcome.
 
         A cancellation no longer changes the command's result; it only shortens the retries of a store that does not
         answer.
@@ -49,6 +53,7 @@ class OutputStage:
         try:
             report = self._store_with_retry(self.storage.store_results, get_timeout)
             result = with_upload_report(result, report, canceled=self.waker.canceled)
+            result = self._store_last_checkpoint(result, get_timeout)
             is_stored = not report.failed
         except StageError as error:
             get_timeout = partial(float, CANCELED_RETRY_TIMEOUT)  # the full timeout was already used
@@ -75,7 +80,15 @@ class OutputStage:
         except (DlaasError, OSError) as error:
             logger.warning("Results of earlier attempts could not be deleted: %s", error)
 
-    def _store_with_retry(self, store: Callable[..., UploadReport], get_timeout: Callable[[], float]) -> UploadReport:
+    def _store_last_checkpoint(self, result: JobResult, get_timeout: Callable[[], float]) -> JobResult:
+        """Store the last checkpoint; the training's outcome does not depend on it."""
+        try:
+            self._store_with_retry(self.checkpoints.store_last, get_timeout)
+        except StageError as error:
+            return replace(result, warnings=(*result.warnings, f"the last checkpoint was not stored: {error.reason}"))
+        return result
+
+    def _store_with_retry(self, store: Callable[..., T], get_timeout: Callable[[], float]) -> T:
         """
         Run *store*, with retries.
 
@@ -83,7 +96,7 @@ class OutputStage:
         """
         logger = file_logger(self.store_log, self.log.mask)
 
-        def once() -> UploadReport:
+        def once() -> T:
             return store(logger, sandboxed=self.sandboxed)
 
         try:
