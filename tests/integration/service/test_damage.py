@@ -214,10 +214,10 @@ class FailingStore:
         if name != self._method:
             return method
 
-        def fail(training_id: str, *arguments: Any) -> Any:
+        def fail(training_id: str, *arguments: Any, **named: Any) -> Any:
             if training_id == self.refused:
                 raise HostError("The database failed (DataError)")
-            return method(training_id, *arguments)
+            return method(training_id, *arguments, **named)
 
         return fail
 
