@@ -23,6 +23,9 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     code/ data/ results/ checkpoints/ logs/     the command's own directories (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
 
 All files except the append-only ones are written atomically and synced: a reader sees the whole file or none.
+
+All attempts of a training have this directory; `airflow_dlaas.service.job_attempts` puts the files of one away before
+the next. Files that decide anything have the number of their attempt.
 """
 
 from __future__ import annotations
