@@ -250,10 +250,12 @@ def test_folder_of_checkpoints_that_a_command_replaced_is_made_anew(job, tmp_pat
     job.prepare("true", attempt=2)
     write_tree(tmp_path / "elsewhere", {"kept": b""})
     job.folder.subdirectory("checkpoints").symlink_to(tmp_path / "elsewhere")
+    write_tree(job.folder.subdirectory("restored"), {"of an attempt that was lost": b""})
     assert restore(job) is not None
     assert not job.folder.subdirectory("checkpoints").is_symlink()
     assert read_tree(job.folder.subdirectory("checkpoints")) == {"last": b"x"}
     assert read_tree(tmp_path / "elsewhere") == {"kept": b""}
+    assert not job.folder.subdirectory("restored").exists()
 
 
 def test_command_that_was_stopped_is_recorded_as_such(job):
