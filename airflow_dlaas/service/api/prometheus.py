@@ -41,6 +41,7 @@ class ServiceCollector:
             failures.add_metric([code], counts.errors_by_code.get(code, 0))
         yield failures
         yield GaugeMetricFamily("dlaas_queue_length", "Trainings that wait for GPU slots.", counts.queued)
+        yield GaugeMetricFamily("dlaas_recovering", "Those of them that are between two attempts.", counts.recovering)
         waited = max(0.0, (now - counts.oldest_queued_at).total_seconds()) if counts.oldest_queued_at else 0.0
         yield GaugeMetricFamily("dlaas_queue_wait_seconds", "Wait of the first training in the queue.", waited)
         yield GaugeMetricFamily("dlaas_gpu_slots", "GPU slots of the service.", self._deps.gpu_slots)

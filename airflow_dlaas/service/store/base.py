@@ -147,6 +147,8 @@ class TrainingCounts:
     """Lease expiry per role; in the past if the role has no holder."""
     unknown_states: int = 0
     """Trainings with a state that this version does not know."""
+    recovering: int = 0
+    """Queued trainings between two attempts."""
 
 
 class Store(Protocol):

@@ -30,14 +30,16 @@ def count_trainings(connection: Connection) -> TrainingCounts:
     role_leases = (
         (role, get_lease(connection, role)) for role in connection.execute(select(leases.c.role)).scalars().all()
     )
+    queued = select(func.count()).select_from(trainings).where(IS_QUEUED)
     return TrainingCounts(
         by_state=states,
         errors_by_code=_count_errors_by_code(connection),
-        queued=connection.execute(select(func.count()).select_from(trainings).where(IS_QUEUED)).scalar_one(),
+        queued=connection.execute(queued).scalar_one(),
         oldest_queued_at=_oldest_queued_at(connection),
         slots_held=len(list_held_slots(connection)),
         lease_expiry={role: lease.until for role, lease in role_leases if lease is not None},
         unknown_states=unknown,
+        recovering=connection.execute(queued.where(trainings.c.attempt > 1)).scalar_one(),
     )
 
 

@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
+from tests.unit.service.api.test_attempts import begin_attempt, between_attempts
 from tests.unit.service.api.test_models import end, start
 
 
@@ -55,6 +56,17 @@ def test_queue_wait_grows(service) -> None:
     service.clock.advance(seconds=30)
     service.submit()
     assert prometheus_metrics(service)["dlaas_queue_wait_seconds"] == 30.0
+
+
+def test_trainings_between_two_attempts_are_counted_in_the_queue_and_by_themselves(service) -> None:
+    run, _ = service.submit(), service.submit()
+    start(service, run)
+    assert prometheus_metrics(service)["dlaas_recovering"] == 0.0
+    between_attempts(service, run)
+    metrics = prometheus_metrics(service)
+    assert (metrics["dlaas_queue_length"], metrics["dlaas_recovering"]) == (2.0, 1.0)
+    begin_attempt(service, run)
+    assert prometheus_metrics(service)["dlaas_recovering"] == 0.0
 
 
 def test_requests_are_counted_by_route_and_unknown_paths_together(service) -> None:
