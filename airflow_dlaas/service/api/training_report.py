@@ -225,8 +225,8 @@ def _usage(job: JobDirectory, record: TrainingRecord) -> ResourceUsage | None:
 
 
 def _warnings(job: JobDirectory, record: TrainingRecord, stalls: StallsFile | None) -> tuple[str, ...] | None:
-    """Return the warnings of the watchdog, and after the end those of storing the results too."""
-    is_ended = record.state.is_final and record.was_started
+    """Return the warnings of the watchdog, and those of storing the results after the end of the attempt too."""
+    is_ended = record.was_started and (record.state.is_final or is_queued(record))
     exit_file = _read_job_file(job.exit, ExitFile) if is_ended else None
     return (*(stalls.texts if stalls else ()), *(exit_file.warnings if exit_file else ())) or None
 

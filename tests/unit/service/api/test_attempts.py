@@ -189,6 +189,16 @@ def test_metrics_of_earlier_attempts_are_reported_while_the_next_one_waits(servi
     assert (newest.iteration, newest.values[0].value, newest.attempt) == (7, 0.75, 2)
 
 
+def test_warnings_of_an_attempt_stay_until_the_next_one_begins(service, run: str) -> None:
+    exit_file = ExitFile(state=TrainingState.ERROR, warnings=("not stored",), finished_at=service.clock())
+    service.job(run).exit.write_text(exit_file.model_dump_json())
+    assert reported_status(service, run).warnings is None
+    between_attempts(service, run, code="C201", exit_code=75)
+    assert reported_status(service, run).warnings == ("not stored",)
+    cancel(service, run)
+    assert reported_status(service, run).warnings == ("not stored",)
+
+
 def test_cancel_between_two_attempts_ends_the_training(service, run: str) -> None:
     between_attempts(service, run)
     cancel(service, run)
