@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_dlaas.contract.results import is_internal
 from airflow_dlaas.exceptions import ContainerNotFound, ProtocolError, StoreError, StoreRefused
 from airflow_dlaas.task_runs.trigger_events import error_from_event
 
@@ -34,7 +35,8 @@ class ObjectQuery:
 
     def is_found(self, store: ObjectStore) -> bool:
         """
-        Query the store once. A missing container holds no objects yet; markers of folders do not count.
+        Query the store once. A missing container holds no objects yet; markers of folders, and the internal objects
+        that a training stores beside its results while it runs, do not count.
 
         A name is looked up in the listing too: an upload or a download that follows sees what the listing shows.
         """
@@ -47,7 +49,7 @@ class ObjectQuery:
             found = (
                 one
                 for one in store.list_objects(self.container, folder_prefix(self.prefix))
-                if not one.is_folder_marker
+                if not one.is_folder_marker and not is_internal(one.name)
             )
             return sum(1 for _ in islice(found, self.min_count)) == self.min_count
         except ContainerNotFound:

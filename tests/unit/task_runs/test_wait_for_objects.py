@@ -113,13 +113,16 @@ class FakeStore:
         (ObjectQuery("c", None, "da", 1), False),
         (ObjectQuery("c", None, "", 4), True),
         (ObjectQuery("c", None, "", 5), False),
+        (ObjectQuery("c", None, "run", 1), False),
+        (ObjectQuery("c", "run/.dlaas-training", "", 1), True),
         (ObjectQuery("missing", None, "", 1), False),
         (ObjectQuery("missing", "day/a", "", 1), False),
     ],
 )
-def test_a_query_counts_objects_and_no_folder_markers(query: ObjectQuery, found: bool) -> None:
+def test_a_query_counts_objects_and_no_folder_markers_and_internal_objects(query: ObjectQuery, found: bool) -> None:
     """A prefix is the name of a folder, and a missing container holds no objects yet."""
-    store = cast("ObjectStore", FakeStore("day/", "day/a", "day/b", "other", "other/c"))
+    internal = ("run/.dlaas-training", "run/.dlaas-checkpoints/1/manifest-00000001.json")
+    store = cast("ObjectStore", FakeStore("day/", "day/a", "day/b", "other", "other/c", *internal))
     assert query.is_found(store) is found
 
 
