@@ -11,7 +11,10 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import TrainingOverdue
+from airflow_dlaas.operators.training import SubmitTrainingOperator
+from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.task_runs import wait_for_training
+from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import FakeTaskInstance, deferral, fire, recreate_trigger
 from tests.waiting import until
 
@@ -75,3 +78,22 @@ def test_the_next_try_resumes_the_checkpoint_of_the_failed_training(
     output = capsys.readouterr().out
     assert f"The training resumes from training {first.id} (attempt 1, checkpoint {resumed.number})" in output
     assert f"attempt 1 begins with checkpoint {resumed.number} of attempt 1 of training {first.id}" in output
+
+
+def test_after_a_clear_the_new_training_begins_with_what_the_canceled_one_saved_in_its_grace(
+    task: Any, client: Client, service: ServiceProcess, task_instance: FakeTaskInstance
+) -> None:
+    """The new one is submitted while the earlier one still runs, and begins when it has ended."""
+    command = (
+        "[ ! -e $CHECKPOINT_DIR/step ] || exec cat $CHECKPOINT_DIR/step; "
+        f"trap 'sleep 2; {SAVES}; exit 1' TERM; echo ready; while :; do sleep 0.1; done"
+    )
+    first = task(command, resume="always", kind=SubmitTrainingOperator).execute(task_instance.context())
+    log = JobDirectory(service.home / "jobs" / first).log
+    until(lambda: log.exists() and "ready" in log.read_text())
+    cleared = task_instance.context(try_number=2, max_tries=1, clears=1)
+    second = task(command, resume="always").execute(cleared)
+    resumed = client.send(calls.get_training(second)).status.resumed_from
+    assert resumed is not None
+    assert resumed.training_id == first
+    assert client.send(calls.get_training(first)).state is TrainingState.CANCELED
