@@ -62,7 +62,7 @@ def _check_objects(trainer: Trainer, training: ChaosTraining, entity: dict[str, 
     folder = attempt_folder(training.id, entity["status"].get("attempt", 1))
     location = entity["training_results"]["location"]["model_location"]
     if location.rstrip("/") != folder:
-        yield f"its status names {location} for its results, which are in {folder}"
+        yield f"its model_location is {location}, and its results are in {folder}"
     names = trainer.stored(training)
     weights = [name for name in names if name.endswith("/weights.bin")]
     if weights != [f"{folder}/weights.bin"]:
