@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import create_engine, select
 
 from airflow_dlaas.contract.results import attempt_folder, is_internal
-from airflow_dlaas.service.checkpoints.manifest import parse_manifest_name
+from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, parse_manifest_name
 from airflow_dlaas.service.store.tables import usage
 from tests.chaos.checkpoints import steps
 from tests.chaos.checkpoints.trainings import ChaosTraining, Trainer
@@ -69,8 +69,17 @@ def _check_objects(trainer: Trainer, training: ChaosTraining, entity: dict[str, 
         yield f"its weights are {weights}; results are in {folder}"
     elif trainer.read(weights[0]) != training.expected:
         yield "its weights differ from those of an undisturbed training"
-    if others := [name for name in names if not is_internal(name) and not name.startswith(f"{folder}/")]:
-        yield f"objects of earlier attempts: {others[:5]}"
     manifests = [name for name in names if parse_manifest_name(training.id, name)]
     if not 1 <= len(manifests) <= CHECKPOINTS_KEPT:
         yield f"its checkpoints are {manifests}"
+    needed = {name for one in manifests for name in _content_of(trainer.read(one))}
+    if missing := needed.difference(names):
+        yield f"objects of its checkpoints are missing: {sorted(missing)[:5]}"
+    results = [name for name in names if not is_internal(name) and not name.startswith(f"{folder}/")]
+    if others := set(results) - needed:
+        yield f"objects of earlier attempts: {sorted(others)[:5]}"
+
+
+def _content_of(manifest: bytes) -> list[str]:
+    entries = CheckpointManifest.model_validate_json(manifest).entries
+    return [one.object_name for one in entries if one.object_name is not None]

@@ -15,6 +15,7 @@ import psutil
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.checkpoints.code import train
 from tests.chaos.checkpoints.script import PAUSE, STEPS, Round
@@ -55,8 +56,10 @@ class ChaosTraining:
     def learner(self) -> psutil.Process | None:
         """Return the process of its learner, if it runs."""
         identity = read_job_file(self.job.run, ProcessIdentity)
+        if identity is None or identify(identity.pid) != identity:  # of an earlier boot, or ended
+            return None
         try:
-            return None if identity is None else psutil.Process(identity.pid)
+            return psutil.Process(identity.pid)
         except psutil.NoSuchProcess:
             return None
 
