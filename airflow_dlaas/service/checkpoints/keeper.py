@@ -6,25 +6,20 @@ Looks and sending have a thread each, with the lowest priority: a checkpoint tha
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas._util.threads import start_in_thread
 from airflow_dlaas.contract.attempts import ResumedFrom
-from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.checkpoints.completeness import Look, complete_after_kill, complete_entries, next_look
-from airflow_dlaas.service.checkpoints.content_upload import SendingStopped
 from airflow_dlaas.service.checkpoints.open_files import has_open_file
 from airflow_dlaas.service.checkpoints.plan_checkpoint import CheckpointPlan, changed_entries, plan_checkpoint
+from airflow_dlaas.service.checkpoints.sending_thread import SendingThread, StartThread, lower_priority
 from airflow_dlaas.service.checkpoints.snapshot import Entry, take_snapshot
 from airflow_dlaas.service.checkpoints.staging import StagedFile, StagingFolder
 from airflow_dlaas.service.checkpoints.store_checkpoint import CheckpointSender
@@ -44,14 +39,6 @@ PAUSE_FACTOR = 50
 
 MIXED_TIMEOUT = 10.0
 """Seconds that a checkpoint waits for entries that are being overwritten; then it has their earlier state."""
-
-RETRY = RetryPolicy(attempts=None, first_pause=5.0, max_pause=300.0, jitter=0)
-"""When a checkpoint is sent again after a failure."""
-
-STOP_TIMEOUT = 10.0
-"""Seconds for the sending thread to end; a store that does not respond must not hold up the end of the command."""
-
-LOWEST_PRIORITY = 19
 
 
 class KeeperEvents(Protocol):
@@ -82,7 +69,6 @@ class CheckpointKeeper:
     Keeps the checkpoints of one attempt. Create it before the command starts; then call `run` in a thread.
 
     :param resumed_from: the checkpoint of an earlier attempt of the training that CHECKPOINT_DIR was restored from.
-    :param start: starts a function in a thread.
     """
 
     def __init__(
@@ -94,14 +80,14 @@ class CheckpointKeeper:
         *,
         resumed_from: ResumedFrom | None = None,
         clock: Callable[[], float] = time.monotonic,
-        start: Callable[[Callable[[], None]], Future[None]] = lambda job: start_in_thread(job, name="checkpoint"),
+        start: StartThread = lambda job: start_in_thread(job, name="checkpoint"),
     ) -> None:
         self.sender = sender
         self._folder = folder
         self._staging = staging
         self._events = events
         self._clock = clock
-        self._start_thread = start
+        self._sending = SendingThread(staging, start, clock, events.failed)
         staging.clear()
         snapshot = take_snapshot(folder)
         self._restored: Mapping[str, Entry] = snapshot.entries
@@ -109,17 +95,15 @@ class CheckpointKeeper:
         self._before = self._look
         self._reference = resumed_from if self._restored else None
         self._stop = threading.Event()
-        self._sending: Future[None] | None = None
-        self._staged: list[StagedFile] = []
+        self._lock = threading.Lock()
         self._reported: StoredCheckpoint | None = None
-        self._failures = 0
-        self._next_attempt_at = 0.0
         self._mixed_since: float | None = None
         self._has_reported_skipped = False
         self._unreadable: dict[str, Entry] = {}
 
     def run(self, done: threading.Event) -> None:
         """Keep checkpoints until *done* is set; then give up what is being sent, and return."""
+        self._stop = done
         lower_priority()
         pause = MIN_PAUSE
         try:
@@ -133,13 +117,10 @@ class CheckpointKeeper:
     def look(self) -> None:
         """Look once; begin to send a checkpoint if there is a new one."""
         self._take_look()
-        if self._sending is not None and not self._sending.done():
-            return
-        self._collect()
-        if self._look.taken_at < self._next_attempt_at:
+        if self._stop.is_set() or not self._sending.is_ready():
             return
         if self._reference is not None:
-            self._start(partial(self._recognize, self._reference))
+            self._sending.start(partial(self._recognize, self._reference))
             return
         complete = complete_entries(self._before, self._look) - self._unreadable_entries()
         plan = plan_checkpoint(self._before, self._look, complete, self.sender.entries, self._restored)
@@ -149,10 +130,7 @@ class CheckpointKeeper:
     def stop(self) -> None:
         """Give up what is being sent."""
         self._stop.set()
-        if self._sending is not None:
-            wait([self._sending], STOP_TIMEOUT)
-            if self._sending.done():
-                self._collect()
+        self._sending.join()
 
     def clear(self) -> None:
         """Remove the staged files."""
@@ -161,7 +139,7 @@ class CheckpointKeeper:
     @property
     def is_stopped(self) -> bool:
         """Whether nothing is being sent any more."""
-        return self._sending is None or self._sending.done()
+        return not self._sending.is_running
 
     def look_last(self, *, is_clean: bool) -> LastLook | None:
         """
@@ -181,12 +159,13 @@ class CheckpointKeeper:
         return LastLook(plan.stored, {**as_stored, **plan.new})
 
     def _take_look(self, *, are_files_open: bool = True) -> None:
-        snapshot, state = take_snapshot(self._folder), self._last_state()
-        opened: frozenset[str] = frozenset()
-        if are_files_open:
-            changed = changed_entries(snapshot.entries, state)
-            opened = frozenset(one.top.path for one in changed if has_open_file(self._folder, one.files))
-        self._before, self._look = self._look, next_look(self._look, snapshot, opened, self._clock())
+        with self._lock:  # a slow look may outlast the command; the last one follows it
+            snapshot, state = take_snapshot(self._folder), self._last_state()
+            opened: frozenset[str] = frozenset()
+            if are_files_open:
+                changed = changed_entries(snapshot.entries, state)
+                opened = frozenset(one.top.path for one in changed if has_open_file(self._folder, one.files))
+            self._before, self._look = self._look, next_look(self._look, snapshot, opened, self._clock())
         if snapshot.skipped and not self._has_reported_skipped:
             self._has_reported_skipped = True
             self._events.skipped(snapshot.skipped)
@@ -222,12 +201,21 @@ class CheckpointKeeper:
             elif before is not None:
                 entries[name] = before
             elif name in self._restored:
-                entries = {}
-                break
-        if any(isinstance(one, NewEntry) for one in entries.values()) or self._is_changed(entries):
-            self._start(partial(self.sender.send, entries, self._stop.is_set))
-        else:
-            self._remove_staged()
+                self._staging.clear()
+                return
+        new = [one for one in entries.values() if isinstance(one, NewEntry)]
+        if new or self._is_changed(entries):
+            files = [staged for one in new for staged in one.staged]
+            self._sending.start(partial(self._send_entries, entries, self._clock()), files)
+
+    def _send_entries(self, entries: Mapping[str, StoredEntry | NewEntry], started_at: float) -> None:
+        try:
+            self.sender.send(entries, self._stop.is_set)
+        finally:  # also if older ones could not be deleted
+            last = self.sender.last
+            if last is not None and last is not self._reported:
+                self._reported = last
+                self._events.stored(last, self._clock() - started_at)
 
     def _is_changed(self, entries: Mapping[str, StoredEntry | NewEntry]) -> bool:
         stored = {name: one for name, one in entries.items() if isinstance(one, StoredEntry)}
@@ -236,58 +224,12 @@ class CheckpointKeeper:
     def _stage(self, name: str, entry: Entry) -> tuple[StagedFile, ...] | None:
         """Stage the files of an entry; None if it has changed, or cannot be read."""
         try:
-            staged = self._staging.stage(self._folder, filter(self.sender.needs_content, entry.files))
+            return self._staging.stage(self._folder, filter(self.sender.needs_content, entry.files))
         except OSError as error:
-            if name not in self._unreadable:
-                self._events.failed(f"{name} cannot be read: {error.strerror}")
+            self._events.failed(f"{name}: {error.strerror}")
             self._unreadable[name] = entry
             return None
-        self._staged += staged or ()
-        return staged
 
     def _recognize(self, reference: ResumedFrom) -> None:
         self.sender.recognize(self._restored, reference)
         self._reference = None
-
-    def _start(self, job: Callable[[], object]) -> None:
-        started_at = self._clock()
-
-        def run() -> None:
-            lower_priority()
-            try:
-                job()
-            finally:  # older ones may not have been deleted
-                last = self.sender.last
-                if last is not None and last is not self._reported:
-                    self._reported = last
-                    self._events.stored(last, self._clock() - started_at)
-
-        self._sending = self._start_thread(run)
-
-    def _collect(self) -> None:
-        """Report how the sending has ended."""
-        if self._sending is None:
-            return
-        sending, self._sending = self._sending, None
-        self._remove_staged()
-        try:
-            sending.result()
-        except SendingStopped:
-            return
-        except (DlaasError, OSError) as error:
-            self._failures += 1
-            self._next_attempt_at = self._clock() + RETRY.pause(self._failures)
-            if self._failures == 1:
-                self._events.failed(str(error))
-        else:
-            self._failures, self._next_attempt_at = 0, 0.0
-
-    def _remove_staged(self) -> None:
-        self._staging.remove(self._staged)
-        self._staged = []
-
-
-def lower_priority() -> None:
-    """Give the calling thread, and the threads that it starts, the lowest priority: the CPU is the command's."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)

@@ -12,6 +12,7 @@ from airflow_dlaas.service.checkpoints.content_upload import (
     Digests,
     HashedFile,
     IsStopped,
+    SendingStopped,
     hash_file,
     planned_segment_size,
     upload_contents,
@@ -88,6 +89,8 @@ class CheckpointSender:
             stored = self._begin(store)
             self._stored = None  # unless all of this succeeds
             sent = self._send_contents(store, stored, new, is_stopped)
+            if is_stopped():
+                raise SendingStopped
             complete = self._states(entries, new, stored)
             checkpoint = None
             if complete and (self.last is None or self.last.state != state_of(complete)):

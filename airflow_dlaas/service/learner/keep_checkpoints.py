@@ -36,7 +36,7 @@ CHECKPOINTS_LOG = "checkpoints.log"
 STAGING = "staging"
 """The folder in the job directory for hard links to files that are being sent. The sandbox does not show it."""
 
-END_TIMEOUT = 15.0
+END_TIMEOUT = 10.0
 """Seconds to wait for the keeper at the end of the command; it waits for its store itself for fewer."""
 
 MAX_NAMED_FILES = 5

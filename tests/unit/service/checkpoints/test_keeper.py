@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 
 from airflow_dlaas.contract.attempts import ResumedFrom
 from airflow_dlaas.exceptions import StoreUnreachable
-from airflow_dlaas.service.checkpoints.keeper import RETRY
 from airflow_dlaas.service.checkpoints.manifest import manifest_name
+from airflow_dlaas.service.checkpoints.sending_thread import RETRY
 from tests.memory_store import MemoryStore
 from tests.unit.service.checkpoints.conftest import ID
 
@@ -336,14 +335,10 @@ def test_state_is_not_stored_when_it_cannot_be_read(kept):
     assert len(kept.failures) == 1
 
 
-def test_ten_thousand_small_files_cost_a_tenth_of_a_second_a_look(kept):
-    """The pause between looks follows from the time of a look, so that looks take 2 % of the time."""
+def test_ten_thousand_small_files_are_one_checkpoint(kept):
     for number in range(10_000):
         path = kept.folder / f"step/{number % 10}"
         path.mkdir(parents=True, exist_ok=True)
         (path / f"{number}").touch()
     kept.look(5)
     assert kept.checkpoints[0].manifest.report.files == 10_000
-    before = time.process_time()
-    kept.look(3)
-    assert time.process_time() - before < 3
