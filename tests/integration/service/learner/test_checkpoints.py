@@ -16,6 +16,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, EntryKind, parse_manifest_name
 from airflow_dlaas.service.job_files import CheckpointsFile, ProcessIdentity, read_job_file
 from tests.memory_store import md5
+from tests.stored import orphans, segments
 
 SAVE = """
 import os, sys, time
@@ -264,6 +265,30 @@ def test_odd_names_are_stored(job, start, stored):
     assert {one.path.encode() for one in manifest.entries} >= {b"a b", b"line\nbreak", b"\xc3\xbc", b"-rf", b"%2F"}
     assert all(name.encode() == content for name, content in stored.read(manifest).items())
     assert {one.path: one.target for one in manifest.entries if one.kind is EntryKind.LINK} == {"latest": "a b"}
+
+
+def test_large_file_is_sent_in_segments_and_leaves_none_behind(job, start, stored):
+    start(
+        "with open('/dev/urandom', 'rb') as random:\n    content = random.read(2**20) * 140\n"
+        "for step in range(3):\n    with open(f'{folder}/tmp', 'wb') as file:\n"
+        "        file.write(b'%d' % step)\n        file.write(content)\n"
+        "    os.replace(f'{folder}/tmp', f'{folder}/last.pt')\n"
+        "    while not os.path.exists(f'{folder}/{step}'):\n        time.sleep(0.05)\n",
+        checkpoints_kept=1,
+    )
+    for step in range(3):
+        stored.wait_for(step + 1)
+        (job.folder.subdirectory("checkpoints") / f"{step}").touch()
+    assert job.end().state is TrainingState.COMPLETED
+    manifest = stored.newest()
+    [entry] = [one for one in manifest.entries if one.path == "last.pt"]
+    with job.store() as store:
+        path = job.folder.path.with_name("got")
+        store.get(job.container, entry.object_name, path)
+        assert md5(path.read_bytes()) == entry.md5
+        assert not orphans(store, job.container)
+        kept = list(segments(store, job.container))
+    assert all(one.startswith(f"{job.id}/checkpoints/last.pt/") for one in kept)
 
 
 def test_store_that_is_away_for_a_while_does_not_disturb_the_command(job, own_swift, start, stored):
