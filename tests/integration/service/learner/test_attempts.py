@@ -90,7 +90,7 @@ def test_further_attempt_continues_the_training(job):
     assert stored["attempt-3/model/w"] == b"of an attempt that began meanwhile"
     assert not {"model/w", "learner-1/training-log.txt"} & stored.keys()
     assert ".dlaas-training" in stored
-    assert manifest_name(job.id, 1, 2).removeprefix(f"{job.id}/") in stored
+    assert manifest_name(job.id, 2, 10).removeprefix(f"{job.id}/") in stored
     metrics = [Metric.model_validate_json(line) for line in job.folder.metrics.read_text().splitlines()[1:]]
     assert [(one.iteration, one.attempt, one.values[0].value) for one in metrics] == [(9, 2, 0.5)]
     file = read_job_file(job.folder.phase, PhaseFile)
@@ -103,8 +103,9 @@ def test_further_attempt_continues_the_training(job):
     checkpoints = read_job_file(job.folder.checkpoints, CheckpointsFile)
     assert checkpoints is not None
     assert checkpoints.resumed_from == ResumedFrom(training_id=job.id, attempt=1, number=2)
-    assert checkpoints.newest is not None
-    assert (checkpoints.newest.number, checkpoints.newest.files, checkpoints.newest.bytes) == (2, 2, 4)
+    newest = checkpoints.newest
+    assert newest is not None
+    assert (newest.attempt, newest.number, newest.files, newest.bytes) == (2, 10, 2, 4)
 
 
 def test_events_of_the_checkpoint_were_measured_before(job):
@@ -146,7 +147,9 @@ def test_training_begins_with_the_checkpoint_of_an_earlier_one(job):
     checkpoints = read_job_file(job.folder.checkpoints, CheckpointsFile)
     assert checkpoints is not None
     assert checkpoints.resumed_from == ResumedFrom(training_id="training-before", attempt=3, number=4)
-    assert checkpoints.newest is None  # in its own results container
+    newest = checkpoints.newest  # its own, of what it ended with
+    assert newest is not None
+    assert (newest.attempt, newest.number) == (1, 1)
 
 
 def test_without_a_checkpoint_an_attempt_begins_without_one(job):
