@@ -26,6 +26,8 @@ class Look:
     """Seconds of a monotonic clock."""
     open_entries: frozenset[str] = frozenset()
     """Entries with a file that is open for writing. Those that do not matter may be missing."""
+    renamed_entries: frozenset[str] = frozenset()
+    """Entries that were renamed into place since the look before, as the kernel reported it (`RenameWatch`)."""
     unchanged_since: Mapping[str, float] = field(default_factory=dict)
     """By entry: when the first look found it as it is."""
 
@@ -35,13 +37,20 @@ class Look:
         return self.snapshot.entries
 
 
-def next_look(before: Look, snapshot: Snapshot, open_entries: frozenset[str], now: float) -> Look:
+def next_look(
+    before: Look,
+    snapshot: Snapshot,
+    now: float,
+    *,
+    open_entries: frozenset[str] = frozenset(),
+    renamed_entries: frozenset[str] = frozenset(),
+) -> Look:
     """Return the look that follows *before*."""
     since = {
         name: before.unchanged_since.get(name, before.taken_at) if _is_same(before.entries.get(name), entry) else now
         for name, entry in snapshot.entries.items()
     }
-    return Look(snapshot, now, open_entries, since)
+    return Look(snapshot, now, open_entries, renamed_entries, since)
 
 
 def complete_entries(before: Look, now: Look) -> frozenset[str]:
@@ -50,7 +59,7 @@ def complete_entries(before: Look, now: Look) -> frozenset[str]:
         name
         for name, entry in now.entries.items()
         if name not in now.open_entries
-        and (_was_renamed(before.entries.get(name), entry) or _is_quiet(before.entries.get(name), entry, name, now))
+        and (_was_renamed(before, now, name) or _is_quiet(before.entries.get(name), entry, name, now))
     )
 
 
@@ -63,7 +72,7 @@ def complete_after_kill(before: Look, now: Look) -> frozenset[str]:
     return frozenset(
         name
         for name, entry in now.entries.items()
-        if _was_renamed(before.entries.get(name), entry)
+        if _was_renamed(before, now, name)
         or (name not in before.open_entries and _is_quiet(before.entries.get(name), entry, name, now))
     )
 
@@ -73,10 +82,18 @@ def is_gone(before: Look, now: Look, name: str) -> bool:
     return name not in now.entries and name not in before.entries
 
 
-def _was_renamed(before: Entry | None, now: Entry) -> bool:
-    """A file that is written has equal times; a rename changes only the one that stands for any change."""
-    is_new = before is None or before.top.inode != now.top.inode
-    return is_new and now.top.kind is not EntryKind.LINK and now.ctime_ns > now.top.mtime_ns
+def _was_renamed(before: Look, now: Look, name: str) -> bool:
+    """
+    Whether an entry was renamed into place since the look before.
+
+    Its times show it too, where the kernel reports nothing: a file that is written has equal ones, and a rename changes
+    only the one that stands for any change.
+    """
+    entry, last = now.entries[name], before.entries.get(name)
+    if entry.top.kind is EntryKind.LINK:
+        return False
+    is_new = last is None or last.top.inode != entry.top.inode
+    return name in now.renamed_entries or (is_new and entry.ctime_ns > entry.top.mtime_ns)
 
 
 def _is_quiet(before: Entry | None, entry: Entry, name: str, now: Look) -> bool:

@@ -19,6 +19,7 @@ from airflow_dlaas.contract.attempts import ResumedFrom
 from airflow_dlaas.service.checkpoints.completeness import Look, complete_after_kill, complete_entries, next_look
 from airflow_dlaas.service.checkpoints.open_files import has_open_file
 from airflow_dlaas.service.checkpoints.plan_checkpoint import CheckpointPlan, changed_entries, plan_checkpoint
+from airflow_dlaas.service.checkpoints.rename_watch import RenameWatch
 from airflow_dlaas.service.checkpoints.sending_thread import SendingThread, StartThread, lower_priority
 from airflow_dlaas.service.checkpoints.snapshot import Entry, take_snapshot
 from airflow_dlaas.service.checkpoints.staging import StagedFile, StagingFolder
@@ -89,9 +90,10 @@ class CheckpointKeeper:
         self._clock = clock
         self._sending = SendingThread(staging, start, clock, events.failed)
         staging.clear()
+        self._renames = RenameWatch(folder)
         snapshot = take_snapshot(folder)
         self._restored: Mapping[str, Entry] = snapshot.entries
-        self._look = next_look(Look(), snapshot, frozenset(), clock())
+        self._look = next_look(Look(), snapshot, clock())
         self._before = self._look
         self._reference = resumed_from if self._restored else None
         self._stop = threading.Event()
@@ -136,6 +138,10 @@ class CheckpointKeeper:
         """Remove the staged files."""
         self._staging.clear()
 
+    def close(self) -> None:
+        """End the watch for renames; may be repeated."""
+        self._renames.close()
+
     @property
     def is_stopped(self) -> bool:
         """Whether nothing is being sent any more."""
@@ -149,6 +155,7 @@ class CheckpointKeeper:
         :return: None if there is no checkpoint.
         """
         self._take_look(are_files_open=False)
+        self.close()
         entries = self._look.entries
         before = self._look if is_clean else self._before
         complete = frozenset(entries) if is_clean else complete_after_kill(self._before, self._look)
@@ -160,12 +167,14 @@ class CheckpointKeeper:
 
     def _take_look(self, *, are_files_open: bool = True) -> None:
         with self._lock:  # a slow look may outlast the command; the last one follows it
+            renamed = self._renames.take()
             snapshot, state = take_snapshot(self._folder), self._last_state()
             opened: frozenset[str] = frozenset()
             if are_files_open:
                 changed = changed_entries(snapshot.entries, state)
                 opened = frozenset(one.top.path for one in changed if has_open_file(self._folder, one.files))
-            self._before, self._look = self._look, next_look(self._look, snapshot, opened, self._clock())
+            look = next_look(self._look, snapshot, self._clock(), open_entries=opened, renamed_entries=renamed)
+            self._before, self._look = self._look, look
         if snapshot.skipped and not self._has_reported_skipped:
             self._has_reported_skipped = True
             self._events.skipped(snapshot.skipped)

@@ -117,13 +117,18 @@ class Kept:
 
 
 @pytest.fixture
-def make_kept(tmp_path: Path) -> Callable[..., Kept]:
+def make_kept(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
     """Makes a keeper with a store; the folder is the same for each call."""
+    made: list[Kept] = []
 
     def make(store: MemoryStore | None = None, **options: object) -> Kept:
-        return Kept(tmp_path, store or MemoryStore(), **options)  # type: ignore[arg-type]
+        kept = Kept(tmp_path, store or MemoryStore(), **options)  # type: ignore[arg-type]
+        made.append(kept)
+        return kept
 
-    return make
+    yield make
+    for one in made:
+        one.keeper.close()
 
 
 @pytest.fixture

@@ -22,11 +22,19 @@ def a_folder(name: str, *files: FoundFile, inode: int = 50, mtime: int = 10, cti
     return Entry((top, *files), mtime if ctime is None else ctime)
 
 
-def looks(*snapshots: list[Entry], opened: tuple[frozenset[str], ...] = ()) -> tuple[Look, Look]:
-    """The last two looks, one second apart; *opened* has the entries with open files of each."""
+def looks(
+    *snapshots: list[Entry], opened: tuple[frozenset[str], ...] = (), renamed: tuple[frozenset[str], ...] = ()
+) -> tuple[Look, Look]:
+    """
+    The last two looks, one second apart.
+
+    *opened* has the entries with open files of each, *renamed* those that the kernel reported as renamed into place.
+    """
     before = now = Look()
     for second, entries in enumerate(snapshots):
         snapshot = Snapshot({one.top.path: one for one in entries})
         open_entries = opened[second] if opened else frozenset()
-        before, now = now, next_look(now, snapshot, open_entries, float(second))
+        renames = renamed[second] if renamed else frozenset()
+        look = next_look(now, snapshot, float(second), open_entries=open_entries, renamed_entries=renames)
+        before, now = now, look
     return before, now

@@ -31,6 +31,14 @@ def test_file_that_was_renamed_into_place_is_complete_at_once():
     assert complete_entries(*looks([an_entry("last.pt")], [renamed])) == LAST
 
 
+def test_file_that_the_kernel_reports_as_renamed_is_complete_although_its_times_and_its_inode_do_not_show_it():
+    """A small file is written and renamed within one step of the clock, and the freed inode is used again."""
+    before, now = an_entry("last.pt", mtime=10), an_entry("last.pt", mtime=11)
+    assert complete_entries(*looks([before], [now], renamed=(NONE, LAST))) == LAST
+    assert not complete_entries(*looks([before], [now], opened=(NONE, LAST), renamed=(NONE, LAST)))
+    assert complete_after_kill(*looks([before], [now], renamed=(NONE, LAST))) == LAST
+
+
 def test_renamed_file_that_is_open_again_is_not_complete():
     renamed = an_entry("last.pt", inode=2, mtime=20, ctime=21)
     assert not complete_entries(*looks([], [renamed], opened=(NONE, LAST)))

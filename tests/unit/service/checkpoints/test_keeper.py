@@ -22,6 +22,14 @@ def test_file_is_stored_when_it_is_complete(kept):
     assert kept.newest() == {"last.pt": "one"}
 
 
+def test_small_file_that_is_replaced_all_the_time_is_stored_at_each_look(kept):
+    """It is written and renamed within one step of the clock, so that its times do not show the rename."""
+    for number in range(5):
+        kept.write("last.tmp", f"{number}").replace(kept.folder / "last.pt")
+        kept.look()
+        assert kept.newest() == {"last.pt": f"{number}"}
+
+
 def test_checkpoint_without_a_change_sends_nothing(kept):
     kept.write("last.pt", "one")
     kept.look(2)
