@@ -58,28 +58,48 @@ def find_violations(
     for one in attempts.values():
         if len(one.begins) > 1:
             yield f"the command of attempt {one.number} began {len(one.begins)} times"
-    for before, after in pairwise(attempts.values()):
-        if not after.begins or not before.begins:
-            continue
-        began_at, began_with = before.begins[0]
-        resumed_at, resumed_with = after.begins[0]
+    for one in repeated_work(attempts, kills):
+        before, after = one.before, one.after
+        resumed_with, began_with = after.begins[0][1], before.begins[0][1]
         if resumed_with < began_with:
             yield f"attempt {after.number} began with step {resumed_with}, attempt {before.number} with {began_with}"
-        until = min([at for at in kills if began_at < at < resumed_at], default=resumed_at)
-        if before.stopped not in {None, resumed_with} and until == resumed_at:
+        if before.stopped not in {None, resumed_with} and not one.was_killed:
             yield f"attempt {after.number} began with {resumed_with}, not with {before.stopped}, saved after SIGTERM"
-        done = [(at, step) for at, step in before.steps if at <= until]
-        if not done:
-            continue
-        since = next((at for at, step in done if step == resumed_with), began_at)
-        repeated = done[-1][0] - since
-        allowed = _longest_interval(before, done[-1][0]) + LOOKS + sending.get(before.number, 0.0)
-        if repeated > allowed:
+        allowed = one.interval + LOOKS + sending.get(before.number, 0.0)
+        if one.seconds > allowed:
             yield (
-                f"attempt {after.number} repeated {repeated:.1f} s of work, more than {allowed:.1f} s: steps "
-                f"{resumed_with} to {done[-1][1]}; attempt {before.number} began with {began_with} and saved "
+                f"attempt {after.number} repeated {one.seconds:.1f} s of work, more than {allowed:.1f} s: steps "
+                f"{resumed_with} to {one.last}; attempt {before.number} began with {began_with} and saved "
                 f"{[step for _, step in before.saved]}"
             )
+
+
+@dataclass(frozen=True)
+class RepeatedWork:
+    """The work of an attempt that the next one did again."""
+
+    before: AttemptSteps
+    after: AttemptSteps
+    seconds: float
+    last: int
+    """The last step before the kill."""
+    interval: float
+    """The longest time from one checkpoint to the next, in seconds."""
+    was_killed: bool
+
+
+def repeated_work(attempts: Mapping[int, AttemptSteps], kills: Sequence[float]) -> Iterator[RepeatedWork]:
+    """Yield what each further attempt did again. Steps after a kill do not count: nothing could store them."""
+    for before, after in pairwise(one for one in attempts.values() if one.begins):
+        began_at, _ = before.begins[0]
+        resumed_at, resumed_with = after.begins[0]
+        until = min([at for at in kills if began_at < at < resumed_at], default=resumed_at)
+        done = [(at, step) for at, step in before.steps if at <= until] or before.begins[:1]
+        since = next((at for at, step in done if step == resumed_with), began_at)
+        last_at, last = done[-1]
+        yield RepeatedWork(
+            before, after, last_at - since, last, _longest_interval(before, last_at), was_killed=until < resumed_at
+        )
 
 
 def _longest_interval(attempt: AttemptSteps, until: float) -> float:

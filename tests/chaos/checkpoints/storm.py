@@ -9,11 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import median
 
 import psutil
 
 from tests.chaos.checkpoints.audit import find_violations
 from tests.chaos.checkpoints.script import Batch, Kill, SystemKill, batches
+from tests.chaos.checkpoints.steps import repeated_work
 from tests.chaos.checkpoints.trainings import ChaosTraining, Trainer
 from tests.chaos.service.reboot import pretend_reboot
 
@@ -31,6 +33,8 @@ class CheckpointStorm:
     rounds: int = 0
     attempts: int = 0
     events: Counter[str] = field(default_factory=Counter)
+    repeated: list[float] = field(default_factory=list)
+    """Seconds of work that each further attempt did again."""
     violations: list[str] = field(default_factory=list)
 
     def run(self, seed: int, rounds: int, at_once: int = 5) -> None:
@@ -42,10 +46,13 @@ class CheckpointStorm:
     def summary(self) -> str:
         """Return what happened."""
         events = ", ".join(f"{name}: {times}" for name, times in sorted(self.events.items()))
-        return (
-            f"{self.rounds} rounds, {self.attempts} attempts; {events}; violations: {len(self.violations)}"
-            + "".join(f"\n- {one}" for one in self.violations)
-        )
+        repeated = f"{median(self.repeated or [0.0]):.1f} s, {max(self.repeated, default=0.0):.1f} s at most"
+        lines = [
+            f"{self.rounds} rounds, {self.attempts} attempts; repeated work: {repeated}; {events}",
+            f"violations: {len(self.violations)}",
+            *self.violations,
+        ]
+        return "\n".join(lines)
 
     def _batch(self, batch: Batch) -> None:
         trainings = [self.trainer.submit(one) for one in batch.rounds]
@@ -64,6 +71,7 @@ class CheckpointStorm:
     def _check(self, training: ChaosTraining) -> None:
         entity = self.trainer.end(training, END_TIMEOUT)
         found = list(find_violations(self.trainer, training, entity))
+        self.repeated += [one.seconds for one in repeated_work(training.steps(), training.kills)]
         self.rounds += 1
         self.attempts += entity["status"].get("attempt", 1)
         label = f"round {training.round.number} ({training.round.style}, {training.id})"
