@@ -45,7 +45,7 @@ def describe_state(training: Training) -> str:
     """Return the state, with the phase, the position in the queue and what is waited for where they are of use."""
     status = training.status
     phase = "" if training.state.is_final or status.phase in _USUAL_PHASES else f", {status.phase}"
-    queue = f" (#{status.queue_position + 1})" if status.queue_position is not None else ""
+    queue = f" (#{position + 1})" if (position := _queue_position(training)) is not None else ""
     cancel = ", to be canceled" if status.cancel_requested and not training.state.is_final else ""
     waits = f", waits for {status.waits_for}" if status.waits_for and not training.state.is_final else ""
     return f"{training.state}{phase}{queue}{waits}{cancel}"
@@ -65,7 +65,7 @@ def training_fields(training: Training) -> dict[str, str | None]:
         "id": training.id,
         "name": model.name,
         "state": describe_state(training),
-        "queue": f"{status.queue_position} before it" if status.queue_position is not None else None,
+        "queue": f"{position} before it" if (position := _queue_position(training)) is not None else None,
         "tags": ", ".join(status.tags or ()),
         "note": status.note,
         "framework": str(model.framework),
@@ -118,6 +118,11 @@ def format_number(value: float) -> str:
     """Return *value* with six digits; NaN and the infinities as the API writes them."""
     text = f"{value:g}"
     return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)
+
+
+def _queue_position(training: Training) -> int | None:
+    """Return how many trainings start before this one; None also while others may pass it."""
+    return None if training.status.waits_for else training.status.queue_position
 
 
 def _results_location(training: Training) -> str | None:

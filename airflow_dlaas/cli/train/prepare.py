@@ -93,7 +93,7 @@ def _describe_resume(client: Client, training_id: str) -> str:
     found = describe_checkpoint(earlier)
     if found is None:
         return f"{training_id} has stored no checkpoint: that of the training it resumed from counts, if there is one"
-    return f"with checkpoint {found} of {training_id}"
+    return f"{training_id}, checkpoint {found}"
 
 
 def _resolve_framework(client: Client, options: TrainOptions) -> tuple[Framework, str]:

@@ -220,3 +220,22 @@ def test_terminal_shows_the_states_and_a_curve(desk: Desk, tmp_path: Path) -> No
     assert "completed  0:00:0" in screen
     assert re.search(r"0\.3333 ┤", screen), screen
     assert "epoch 3 loss: 0.3333" in screen
+
+
+def test_training_is_followed_over_its_attempts(desk: Desk) -> None:
+    options = ("--attempts", "2", "--recover-exit-code", "75", "--no-fetch")
+    done = desk.train(*options, command="echo run $ATTEMPT; touch $CHECKPOINT_DIR/a; [ $ATTEMPT = 2 ] || exit 75")
+    assert done.returncode == 0, done.stderr
+    assert {"run 1", "run 2"} <= set(done.stdout.splitlines())
+    [ended] = [line for line in done.stderr.splitlines() if line.startswith("attempt ")]
+    assert re.fullmatch(r"attempt     1 ended: .*75.*; attempt 2 of 2 follows", ended)
+    training_id = submitted_id(done.stderr)
+    shown = desk.service.console("show", training_id).stdout
+    assert "2: from checkpoint 1 of attempt 1" in shown
+    listed = desk.service.console("runs", "--name", desk.container).stdout.splitlines()
+    assert "ATTEMPT" in listed[0]
+    assert "2 of 2" in listed[1]
+
+    done = desk.train(*options, command="exit 75")
+    assert done.returncode == 3
+    assert "failed after 2 attempts: dl_job_failed: the command exited with 75" in done.stderr

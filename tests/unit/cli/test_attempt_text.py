@@ -95,5 +95,6 @@ def test_checkpoint_has_its_age(stored_at: str, age: str) -> None:
 def test_state_has_what_is_waited_for() -> None:
     recovering = make_training(state="running", phase="recovering", attempt=2)
     assert describe_state(recovering) == "running, recovering"
-    waiting = make_training(state="pending", phase="queued", waits_for="training-earlier1")
+    waiting = make_training(state="pending", phase="queued", waits_for="training-earlier1", queue_position=0)
     assert describe_state(waiting) == "pending, waits for training-earlier1"
+    assert training_fields(waiting)["queue"] is None
