@@ -15,6 +15,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, EntryKind, parse_manifest_name
 from airflow_dlaas.service.job_files import CheckpointsFile, ProcessIdentity, read_job_file
+from tests.fault_proxy import FaultProxy, SendReply, StallRequest
 from tests.memory_store import md5
 from tests.stored import orphans, segments
 
@@ -289,6 +290,55 @@ def test_large_file_is_sent_in_segments_and_leaves_none_behind(job, start, store
         assert not orphans(store, job.container)
         kept = list(segments(store, job.container))
     assert all(one.startswith(f"{job.id}/checkpoints/last.pt/") for one in kept)
+
+
+@pytest.fixture
+def proxy(job, swift):
+    """A proxy between the learner and the store; the test itself asks the store."""
+    with FaultProxy(swift.auth_url) as one:
+        direct = job.connection
+        job.connection = direct.model_copy(update={"auth_url": one.auth_url})
+        yield one
+        job.connection = direct
+
+
+KILLS = {
+    "before a content": ("PUT", "/content/", 2, 0),
+    "in a content": ("PUT", "/content/", 2, 60),
+    "before a manifest": ("PUT", "/manifest-", 2, 0),
+    "in a manifest": ("PUT", "/manifest-", 2, 60),
+    "before the deletion of a manifest": ("DELETE", "/manifest-", 0, 0),
+    "before the deletion of a content": ("DELETE", "/content/", 0, 0),
+}
+"""Requests that change what is stored: method, part of the path, how many pass before, and how many bytes of one."""
+
+
+@pytest.mark.parametrize("moment", KILLS)
+def test_learner_killed_at_any_request_leaves_whole_checkpoints(job, proxy, start, stored, moment):
+    """Each manifest in the store has all of its contents, whatever the request was that the learner was killed at."""
+    method, path, skip, after = KILLS[moment]
+    proxy.on(StallRequest(after), method=method, path=path, skip=skip)
+    start("for step in range(10**6):\n    renamed('last.pt', state(step)); time.sleep(0.2)\n")
+    job.wait(lambda: proxy.stalled, "the request")
+    kill(job)
+    proxy.calm()
+    manifests = stored.manifests()
+    assert manifests
+    assert all(is_whole(stored.read(one)["last.pt"]) for one in manifests.values())
+
+
+def test_store_that_refuses_for_a_while_gets_the_next_checkpoint(job, proxy, start, stored):
+    start("for step in range(10**6):\n    renamed('last.pt', state(step)); time.sleep(0.2)\n")
+    stored.wait_for(1)
+    proxy.on(SendReply(503), method="PUT", path="/content/", times=7)
+    proxy.on(SendReply(507), method="PUT", path="/content/", times=1)
+    proxy.on(SendReply(403), method="PUT", path="/manifest-", times=1)
+    number = read_job_file(job.folder.checkpoints, CheckpointsFile).newest.number
+    stored.wait_for(number + 4)
+    kill(job)
+    assert is_whole(stored.read(stored.newest())["last.pt"])
+    logged = (job.folder.subdirectory("logs") / "checkpoints.log").read_text()
+    assert "WARNING A checkpoint could not be stored" in logged
 
 
 def test_store_that_is_away_for_a_while_does_not_disturb_the_command(job, own_swift, start, stored):
