@@ -17,7 +17,7 @@ from typing import Protocol
 from airflow_dlaas._util.threads import start_in_thread
 from airflow_dlaas.contract.attempts import ResumedFrom
 from airflow_dlaas.service.checkpoints.completeness import Look, complete_after_kill, complete_entries, next_look
-from airflow_dlaas.service.checkpoints.open_files import has_open_file
+from airflow_dlaas.service.checkpoints.open_files import has_open_file, without_open_logs
 from airflow_dlaas.service.checkpoints.plan_checkpoint import CheckpointPlan, changed_entries, plan_checkpoint
 from airflow_dlaas.service.checkpoints.rename_watch import RenameWatch
 from airflow_dlaas.service.checkpoints.sending_thread import SendingThread, StartThread, lower_priority
@@ -171,6 +171,7 @@ class CheckpointKeeper:
             snapshot, state = take_snapshot(self._folder), self._last_state()
             opened: frozenset[str] = frozenset()
             if are_files_open:
+                snapshot = without_open_logs(self._folder, snapshot)
                 changed = changed_entries(snapshot.entries, state)
                 opened = frozenset(one.top.path for one in changed if has_open_file(self._folder, one.files))
             look = next_look(self._look, snapshot, self._clock(), open_entries=opened, renamed_entries=renamed)

@@ -11,13 +11,21 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
-from airflow_dlaas.service.checkpoints.snapshot import FoundFile
+from airflow_dlaas.service.checkpoints.manifest import EntryKind
+from airflow_dlaas.service.checkpoints.snapshot import Entry, FoundFile, Snapshot
 
 BREAK_SIGNAL = signal.SIGURG
 """The signal of a lease that a program waits for. It is ignored by default; the usual one, SIGIO, ends the process."""
+
+
+LOG_SUFFIXES = (".log", "log.txt", ".csv", ".jsonl")
+
+EVENT_FILE = "/events.out.tfevents."
+"""In the path of an event file of TensorBoard."""
 
 
 class OpenState(Enum):
@@ -33,6 +41,25 @@ class OpenState(Enum):
 def has_open_file(folder: Path, files: Iterable[FoundFile]) -> bool:
     """Whether one of *files* in *folder* is open for writing, as far as that can be known."""
     return any(open_state(f"{folder}/{one.path}") is OpenState.OPEN for one in files)
+
+
+def without_open_logs(folder: Path, snapshot: Snapshot) -> Snapshot:
+    """
+    Leave out logs in folders that are open for writing.
+
+    Some frameworks have a log beside their checkpoints, open for the whole run: with it, the folder would never be
+    complete.
+    """
+    entries, skipped = dict[str, Entry](), dict(snapshot.skipped)
+    for name, entry in snapshot.entries.items():
+        logs = [one for one in entry.files if one.path.endswith(LOG_SUFFIXES) or EVENT_FILE in one.path]
+        is_folder = entry.top.kind is EntryKind.FOLDER
+        opened = {one for one in logs if is_folder and has_open_file(folder, [one])}
+        entries[name] = (
+            replace(entry, found=tuple(one for one in entry.found if one not in opened)) if opened else entry
+        )
+        skipped |= {one.path: "a log that is open; only the last checkpoint has it" for one in opened}
+    return Snapshot(entries, skipped)
 
 
 def open_state(path: Path | str) -> OpenState:

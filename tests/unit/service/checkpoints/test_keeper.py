@@ -108,6 +108,20 @@ def test_folder_of_shards_is_stored_when_it_is_complete(kept):
     assert kept.newest() == {"step-1": "folder", "step-1/a": "aaaaa", "step-1/b": "bb"}
 
 
+def test_log_that_is_open_for_the_whole_run_does_not_hold_up_the_folder_that_it_is_in(kept):
+    """As in ``lightning_logs/version_0``: the event file, and the folder of checkpoints."""
+    folder = "lightning_logs/version_0"
+    with kept.write(f"{folder}/events.out.tfevents.1.host", "").open("w") as log:
+        kept.write(f"{folder}/checkpoints/epoch=0.ckpt", "zero")
+        for _ in range(6):
+            log.write("event")
+            log.flush()
+            kept.look()
+        assert kept.newest()[f"{folder}/checkpoints/epoch=0.ckpt"] == "zero"
+        assert f"{folder}/events.out.tfevents.1.host" not in kept.newest()
+    assert len(kept.skips) == 1
+
+
 def test_only_contents_that_are_not_stored_are_sent(kept):
     for name in ("a", "b", "c"):
         kept.write(f"step/{name}", name)
