@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -46,15 +46,20 @@ class Termination:
         left = descendants(os.getpid())
         if left and not self._is_command_signaled:
             # Twice, because the list is not read at one point in time: a process may be missing in one.
-            self._send_sigterm({*left, *descendants(os.getpid())})
+            self._send_sigterm(dict.fromkeys((*left, *descendants(os.getpid()))))
         since = time.monotonic() - self.started_at
         if since >= self.grace:
             for pid in left:
                 _send_signal(pid, signal.SIGKILL)
         return bool(left) and since < self.grace + KILL_TIMEOUT
 
-    def _send_sigterm(self, pids: Collection[int]) -> None:
-        """Send SIGTERM to those of *pids* that are the command's, and have not got it."""
+    def _send_sigterm(self, pids: Iterable[int]) -> None:
+        """
+        Send SIGTERM to those of *pids* that are the command's, and have not got it.
+
+        :param pids: parents before their children. A shell that waits for a child must not see its end before SIGTERM:
+            it would go on to the next line of its script.
+        """
         outside = pid_namespace(os.getpid()) if self.is_isolated else None
         new = [
             pid
