@@ -55,8 +55,10 @@ class Kills:
                 self.stage.kill_a_worker()
             case "service":
                 self.service.kill_and_restart()
-            case component:
-                self.stage.kill(component)
+            case "scheduler":  # without the tasks below it: Airflow misses such ones after five minutes only
+                self.stage.airflow.components["scheduler"].kill_and_restart()
+            case "triggerer":
+                self.stage.kill("triggerer")
         self.done.append(what)
 
     def _kill_learner(self, run: Run) -> None:
