@@ -1,7 +1,7 @@
 """
 The keeper: looks at CHECKPOINT_DIR while the command runs, and has each complete state stored.
 
-Looks and sending have a thread each, with the lowest priority: a checkpoint that takes minutes to send delays no look.
+Looks and sending have a thread each, with a low priority: a checkpoint that takes minutes to send delays no look.
 """
 
 from __future__ import annotations

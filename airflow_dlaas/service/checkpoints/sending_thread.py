@@ -19,7 +19,9 @@ RETRY = RetryPolicy(attempts=None, first_pause=5.0, max_pause=300.0, jitter=0)
 STOP_TIMEOUT = 5.0
 """Seconds for the thread to end; a store that does not respond must not hold up the end of the command."""
 
-LOWEST_PRIORITY = 19
+LOW_PRIORITY = 10
+"""The nice value: beside a command that uses all CPUs, a tenth of one is left for checkpoints. With the lowest
+priority it would be a hundredth, and a large checkpoint would take hours."""
 
 StartThread = Callable[[Callable[[], None]], Future[None]]
 """Starts a function in a thread."""
@@ -96,6 +98,6 @@ class SendingThread:
 
 
 def lower_priority() -> None:
-    """Give the calling thread, and the threads that it starts, the lowest priority: the CPU is the command's."""
+    """Give the calling thread, and the threads that it starts, a low priority: the CPU is the command's."""
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)

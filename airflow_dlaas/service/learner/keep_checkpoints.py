@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_dlaas._util.threads import background_thread
 from airflow_dlaas.contract.attempts import CheckpointReport
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.exceptions import StoreUnreachable
 from airflow_dlaas.service.job_files import CheckpointsFile, JobDirectory, read_job_file, write_job_file
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, LOGS
@@ -104,8 +105,7 @@ class JobCheckpoints:
         if keeper is None or last is None:
             return False
         if not keeper.is_stopped:
-            logger.warning("The last checkpoint is not stored: an earlier one is still being sent")
-            return False
+            raise StoreUnreachable("An earlier checkpoint is still being sent")  # which is worth a retry
         objects = self._checkpoint_objects(keeper.sender.target.container, sandboxed=sandboxed)
         entries = last_entries(last, objects, lambda found: self._md5_of(keeper.sender, found))
         if not entries:
