@@ -55,7 +55,7 @@ def test_a_task_waits_over_all_attempts_and_logs_each(
 
 
 def test_the_timeout_includes_all_attempts(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:
-    operator = task(INTERRUPTED + "sleep 600", recovery=RECOVERY, timeout=timedelta(seconds=8))
+    operator = task(INTERRUPTED + "sleep 600", recovery=RECOVERY, timeout=timedelta(seconds=20))
     with pytest.raises(TrainingOverdue):
         operator.execute(task_instance.context())
     ended = until(lambda: client.send(calls.get_training(task_instance.training_id)), lambda now: now.state.is_final)
