@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from airflow_dlaas.contract.attempts import AttemptReport, ResumedFrom
+from airflow_dlaas.contract.attempt_text import describe_end, describe_source, max_attempts
+from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.contract.training import Training
 
@@ -16,29 +17,16 @@ def describe_attempt(training: Training) -> str | None:
 
 def describe_attempt_number(training: Training) -> str:
     """Return ``2 of 3``; empty for the only attempt of a training, and where the service reports none."""
-    number, total = training.status.attempt, _max_attempts(training)
+    number, total = training.status.attempt, max_attempts(training)
     if number is None or (number == 1 and (total or 1) == 1):
         return ""
     return str(number) if total is None else f"{number} of {total}"
-
-
-def describe_end(attempt: AttemptReport) -> str:
-    """Return why an attempt ended, with its code."""
-    reason = attempt.reason or "the reason is unknown"
-    return reason if attempt.code is None else f"{reason} ({attempt.code})"
 
 
 def ended_attempts(training: Training) -> Sequence[AttemptReport]:
     """Return the attempts before the present one."""
     present = training.status.attempt or 1
     return [one for one in training.status.attempts or () if one.number < present]
-
-
-def describe_next_attempt(training: Training, ended: AttemptReport) -> str:
-    """Return why an attempt ended, and that another one follows."""
-    total = _max_attempts(training)
-    following = f"attempt {ended.number + 1}" if total is None else f"attempt {ended.number + 1} of {total}"
-    return f"{ended.number} ended: {describe_end(ended)}; {following} follows"
 
 
 def describe_attempts(training: Training) -> str | None:
@@ -66,21 +54,10 @@ def summarize_checkpoint(training: Training) -> str:
     return f"{format_bytes(found.bytes)}, {_age(seconds)} ago"
 
 
-def describe_source(source: ResumedFrom | None, training_id: str) -> str | None:
-    """Return the checkpoint that an attempt of *training_id* began with; None without one."""
-    if source is None:
-        return None
-    owner = "" if source.training_id == training_id else f" of {source.training_id}"
-    return f"checkpoint {source.number} of attempt {source.attempt}{owner}"
-
-
-def _max_attempts(training: Training) -> int | None:
-    return None if training.entity.recovery is None else training.entity.recovery.attempts
-
-
 def _attempt_line(attempt: AttemptReport, training_id: str) -> str:
-    source = describe_source(attempt.resumed_from, training_id)
-    return ", ".join([f"{attempt.number}: from {source or 'the beginning'}", *_end(attempt)])
+    source = attempt.resumed_from
+    begin = "the beginning" if source is None else describe_source(source, training_id)
+    return ", ".join([f"{attempt.number}: from {begin}", *_end(attempt)])
 
 
 def _end(attempt: AttemptReport) -> Iterator[str]:

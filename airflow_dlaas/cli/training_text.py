@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow_dlaas.cli.attempt_text import describe_attempts, describe_checkpoint, describe_source
+from airflow_dlaas.cli.attempt_text import describe_attempts, describe_checkpoint
 from airflow_dlaas.cli.resource_text import describe_resources
+from airflow_dlaas.contract.attempt_text import describe_source
 from airflow_dlaas.contract.curves import metric_label
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Metric, Training
@@ -82,7 +83,7 @@ def training_fields(training: Training) -> dict[str, str | None]:
         "total": format_duration(ended_at - status.submitted_at),
         "phases": describe_phases(training),
         "attempts": describe_attempts(training),
-        "resumed from": describe_source(status.resumed_from, training.id),
+        "resumed from": describe_source(status.resumed_from, training.id) if status.resumed_from else None,
         "checkpoint": describe_checkpoint(training),
         "message": status.message,
         "metrics": describe_metrics(status.metrics),

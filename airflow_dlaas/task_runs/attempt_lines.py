@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
+from airflow_dlaas.contract.attempt_text import describe_next_attempt, describe_source
 from airflow_dlaas.contract.state import Phase, TrainingState
 
 if TYPE_CHECKING:
@@ -37,16 +38,9 @@ def attempt_lines(training: Training) -> Iterator[str]:
 
 
 def _begin_line(training: Training, attempt: int, source: ResumedFrom | None) -> str:
-    if source is None:
-        return f"attempt {attempt} begins without a checkpoint"
-    line = f"attempt {attempt} begins with checkpoint {source.number} of attempt {source.attempt}"
-    return line if source.training_id == training.id else f"{line} of training {source.training_id}"
+    begin = "without a checkpoint" if source is None else f"with {describe_source(source, training.id)}"
+    return f"attempt {attempt} begins {begin}"
 
 
 def _end_line(training: Training, report: AttemptReport) -> str:
-    recovery = training.entity.recovery
-    total = f" of {recovery.attempts}" if recovery is not None and recovery.attempts is not None else ""
-    reason = escape_control_characters(report.reason or "the reason is unknown", single_line=True)
-    if report.code is not None:
-        reason += f" ({report.code})"
-    return f"attempt {report.number} ended: {reason}; attempt {report.number + 1}{total} follows"
+    return escape_control_characters(f"attempt {describe_next_attempt(training, report)}", single_line=True)

@@ -40,6 +40,7 @@ INTERNAL_MODULES = {
 PUBLIC_API: dict[str, list[str]] = {
     "assets.swift": ["SAFE_CHARACTERS", "URI_FORMAT", "create_asset", "sanitize_uri"],
     "contract.annotations": ["Annotations", "MAX_NOTE_LENGTH", "MAX_TAGS", "MAX_TAG_LENGTH", "Tag"],
+    "contract.attempt_text": ["describe_end", "describe_next_attempt", "describe_source", "max_attempts"],
     "contract.attempts": ["AttemptReport", "CheckpointReport", "ResumedFrom"],
     "contract.base": [
         "ApiList",

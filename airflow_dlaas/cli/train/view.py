@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from airflow_dlaas.cli.attempt_text import describe_attempt, describe_next_attempt, ended_attempts
+from airflow_dlaas.cli.attempt_text import describe_attempt, ended_attempts
 from airflow_dlaas.cli.plot import PlotSize, draw_plot, short_number
 from airflow_dlaas.cli.train.live_metrics import LiveMetrics, main_series
 from airflow_dlaas.cli.training_text import format_duration
+from airflow_dlaas.contract.attempt_text import describe_next_attempt
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.contract.training import Training, TrainingStatus
 

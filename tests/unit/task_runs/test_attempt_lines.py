@@ -59,7 +59,7 @@ def test_a_last_attempt_that_ends_between_two_polls_has_its_beginning_too(state:
 
 def test_a_first_attempt_names_the_training_that_it_resumes() -> None:
     assert lines(phase="processing", attempt=1, resumed_from=source(4, 2, "training-9")) == [
-        "attempt 1 begins with checkpoint 4 of attempt 2 of training training-9"
+        "attempt 1 begins with checkpoint 4 of attempt 2 of training-9"
     ]
 
 
