@@ -28,7 +28,8 @@ from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 

@@ -43,7 +43,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.config.data_dir import DataDir
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training

@@ -14,7 +14,7 @@ from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, InvalidArgument
 
 if TYPE_CHECKING:
-    from airflow_dlaas.contract.training import Runtime
+    from airflow_dlaas.contract.instance import Runtime
 
 group = typer.Typer(help="The runtimes of the service.", invoke_without_command=True, rich_markup_mode="rich")
 

@@ -19,8 +19,8 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.http_transport import HttpTransport
 from airflow_dlaas.client.protocol import DEFAULT_RETRY, Delay, GetToken, SendRequest, StepResult, exchange
 from airflow_dlaas.client.service_url import ServiceUrl
+from airflow_dlaas.contract.instance import Extensions
 from airflow_dlaas.contract.listing import Listing
-from airflow_dlaas.contract.training import Extensions
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, MethodNotAllowed, NotFound, ProtocolError
 
 T = TypeVar("T")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.curves import Curves, LogChunk
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft
-    from airflow_dlaas.contract.training import Runtime, Training
+    from airflow_dlaas.contract.instance import Runtime
+    from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import ServiceConnection
 
 

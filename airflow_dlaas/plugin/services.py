@@ -14,7 +14,8 @@ from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.contract.training import Extensions, Training
+from airflow_dlaas.contract.instance import Extensions
+from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import (
     InvalidRequest,
     MethodNotAllowed,

@@ -13,14 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from airflow_dlaas.service.job_files import (
-    READ_ERRORS,
-    CheckpointsFile,
-    JobDirectory,
-    read_job_file,
-    remove_folder,
-    write_job_file,
-)
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file, remove_folder, write_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile
 
 LOGS = "logs"
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from airflow_dlaas.contract.base import ApiModel
-from airflow_dlaas.service.job_files import UtcTimestamp
+from airflow_dlaas.service.job_reports import UtcTimestamp
 
 
 class StallCause(str, Enum):

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import ExitFile, JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ExitFile, ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.base import Liveness, Runner
 from airflow_dlaas.service.runners.local import LocalRunner

@@ -29,7 +29,7 @@ from airflow_dlaas.service.api.file_follower import CHUNK_SIZE, FileFollower, ta
 from airflow_dlaas.service.api.training_report import last_metrics
 from airflow_dlaas.service.metrics import jsonl_metrics
 from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from tests.fuzz.effort import effort
 from tests.fuzz.test_documents import JSON
 from tests.unit.service.api.conftest import Service

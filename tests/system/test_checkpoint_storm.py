@@ -18,7 +18,8 @@ import pytest
 from airflow_dlaas.contract.results import attempt_folder
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.demo.service_process import ServiceProcess
-from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
 from tests.chaos.checkpoints import steps
 from tests.chaos.checkpoints.code import train

@@ -15,7 +15,8 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.demo.service_process import ServiceProcess
-from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from tests.system.stage import eventually
 
 DAG = "resume_training"

@@ -16,7 +16,7 @@ from airflow_dlaas.client.http_transport import HttpTransport
 from airflow_dlaas.client.protocol import HttpResponse, NoResponse
 from airflow_dlaas.client.service_url import ServiceUrl
 from airflow_dlaas.contract.base import ApiModel, parse_response
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.exceptions import DlaasError, ProtocolError, Unauthenticated
 from airflow_dlaas.service.config.read_settings import ClientSettings
 

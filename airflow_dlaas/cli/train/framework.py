@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.exceptions import InvalidArgument
 
 

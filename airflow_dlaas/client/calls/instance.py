@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.client.calls.call import Call, get_request, quote_segment
 from airflow_dlaas.contract.base import ApiModel, parse_response
-from airflow_dlaas.contract.training import RuntimeList, ServiceInstance
+from airflow_dlaas.contract.instance import RuntimeList, ServiceInstance
 from airflow_dlaas.contract.usage_report import UsageGrouping, UsageReport
 
 

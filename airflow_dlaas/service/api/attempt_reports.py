@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from airflow_dlaas.contract.attempts import AttemptReport, ResumedFrom
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.service.job_files import CheckpointsFile, PhaseFile
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.job_reports import CheckpointsFile, PhaseFile
+from airflow_dlaas.service.store.records import TrainingRecord
 
 _PHASES_WITH_CHECKPOINT = frozenset({Phase.PROCESSING, Phase.STORING})
 """The phases in which an attempt has its checkpoint, if it begins with one: it is restored before the command."""

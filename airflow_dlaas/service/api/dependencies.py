@@ -12,8 +12,8 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_spec import RuntimeSpec

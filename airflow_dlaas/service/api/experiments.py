@@ -38,8 +38,8 @@ from airflow_dlaas.service.api.request_bodies import (
     read_body,
     request_schema,
 )
-from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.blobs import BlobUpload
+from airflow_dlaas.service.store.records import ExperimentRecord, VersionRecord
 
 EXPERIMENTS_PATH = "/v3/ml_assets/experiments"
 _log_once = LoggedOnce(logging.getLogger(__name__))

@@ -28,7 +28,7 @@ from airflow_dlaas.service.api.request_bodies import (
 from airflow_dlaas.service.api.response_models import ReportedChanges, ReportedPage, ReportedTraining
 from airflow_dlaas.service.api.submit import parse_idempotency_key, submit
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 MAX_WAIT = 30.0
 """Seconds that a long poll may wait. Proxies close connections that are silent for a minute."""

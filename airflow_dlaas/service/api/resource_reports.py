@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_dlaas.contract.resource_report import ResourceReport
-from airflow_dlaas.service.job_files import ResourcesFile
+from airflow_dlaas.service.job_reports import ResourcesFile
 from airflow_dlaas.service.requested_resources import requested_amounts
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 
 def report_resources(record: TrainingRecord, file: ResourcesFile | None) -> ResourceReport:

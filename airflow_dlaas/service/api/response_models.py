@@ -7,16 +7,10 @@ The models of `airflow_dlaas.contract` have the keys that the client reads; thes
 from __future__ import annotations
 
 from airflow_dlaas.contract.base import ApiModel, RequestModel
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.stores import ContainerRef, StoreConnection, TrainingData
-from airflow_dlaas.contract.training import (
-    NextPage,
-    ResultsReport,
-    Runtime,
-    Training,
-    TrainingEntity,
-    UnreadableTraining,
-)
+from airflow_dlaas.contract.training import NextPage, ResultsReport, Training, TrainingEntity, UnreadableTraining
 
 
 class TokenBody(RequestModel):

@@ -14,7 +14,7 @@ from airflow_dlaas.exceptions import InvalidRequest, NotFound
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.request_bodies import ID_PATTERN
 from airflow_dlaas.service.job_spec import CheckpointSource
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 GRACE_FIELD = f"{EXECUTION}.grace"
 RESUME_FIELD = "resume_from"

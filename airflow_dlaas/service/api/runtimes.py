@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from airflow_dlaas.contract.definition_keys import DEFINITION_KEYS
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.training import Extensions, ServiceInstance, ServiceInstanceEntity
+from airflow_dlaas.contract.instance import Extensions, ServiceInstance, ServiceInstanceEntity
 from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
 from airflow_dlaas.service.api.request_bodies import InstanceId, json_response
 from airflow_dlaas.service.api.response_models import ReportedRuntimes

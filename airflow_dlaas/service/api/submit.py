@@ -22,7 +22,7 @@ from airflow_dlaas.service.api.resource_checks import require_possible_resources
 from airflow_dlaas.service.api.resume_checks import find_checkpoint_sources, require_permitted_grace
 from airflow_dlaas.service.api.secret_checks import require_isolated_secrets
 from airflow_dlaas.service.metrics.regex_metrics import regex_errors
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 _ID_ALPHABET = string.ascii_letters + string.digits + "_-"
 MAX_KEY_LENGTH = 255

@@ -36,20 +36,12 @@ from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.resource_reports import report_resources
 from airflow_dlaas.service.api.unreadable_records import training_trace, unreadable_report
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.job_files import (
-    READ_ERRORS,
-    CheckpointsFile,
-    EventDirsFile,
-    ExitFile,
-    JobDirectory,
-    PhaseFile,
-    ResourcesFile,
-    read_job_file,
-)
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile, EventDirsFile, ExitFile, PhaseFile, ResourcesFile
 from airflow_dlaas.service.metrics.last_values import last_values
 from airflow_dlaas.service.regular_file import open_regular_file
 from airflow_dlaas.service.stall_report import StallsFile
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 MODELS_PATH = "/v3/models"
 

@@ -18,7 +18,7 @@ from airflow_dlaas.contract.training import (
     UnreadableStatus,
     UnreadableTraining,
 )
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 
 def unreadable_report(record: TrainingRecord, metadata: Metadata, now: datetime, reason: str) -> dict[str, Any]:

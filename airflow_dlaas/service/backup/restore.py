@@ -23,7 +23,8 @@ from airflow_dlaas.service.backup.manifest import DATABASE_NAME, FORMAT, MANIFES
 from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.config.data_dir import DataDir
 from airflow_dlaas.service.key_rotation import open_store, require_no_other_service
-from airflow_dlaas.service.store.base import DecryptionError, TrainingOutcome
+from airflow_dlaas.service.store.base import DecryptionError
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 
 CHUNK_BYTES = 1024**2

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.dispatcher.recovery import Recovery
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 
 
 @dataclass(frozen=True, slots=True)

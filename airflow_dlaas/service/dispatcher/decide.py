@@ -30,9 +30,9 @@ from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observatio
 from airflow_dlaas.service.dispatcher.outcomes import canceled_outcome, error_outcome, lost_outcome, outcome_from_exit
 from airflow_dlaas.service.dispatcher.recovery import Recovery, recovery_after_exit, recovery_after_loss
 from airflow_dlaas.service.dispatcher.supply import Supply
-from airflow_dlaas.service.job_files import ExitFile, PhaseFile
+from airflow_dlaas.service.job_reports import ExitFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 LOST_AFTER = 3.0
 """Seconds that a learner may be gone without an exit.json before it counts as lost: longer than a shared file system

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.service.requested_resources import requested_amounts
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 DEFAULT_CPUS = 1.0
 """CPUs of a training with neither GPUs nor CPUs in its definition: without a number, any number of them would run."""

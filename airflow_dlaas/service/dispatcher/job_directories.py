@@ -10,11 +10,12 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.execution import DEFAULT_GRACE
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
 from airflow_dlaas.service.job_attempts import needs_preparation, put_away_earlier_attempt
-from airflow_dlaas.service.job_files import ExitFile, JobDirectory
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_reports import ExitFile
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import PackageSettings
-from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from airflow_dlaas.service.dispatcher.observe import observe_trainings
 from airflow_dlaas.service.dispatcher.perform import ActionPerformer
 from airflow_dlaas.service.dispatcher.supply import Supply
 from airflow_dlaas.service.runners.base import Runner
-from airflow_dlaas.service.store.base import Store, TrainingRecord
+from airflow_dlaas.service.store.base import Store
+from airflow_dlaas.service.store.records import TrainingRecord
 
 log = logging.getLogger(__name__)
 

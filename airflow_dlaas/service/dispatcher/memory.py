@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from airflow_dlaas.contract.attempts import ResumedFrom
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
+from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.stall_report import StallsFile
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 
 @dataclass(frozen=True, slots=True)

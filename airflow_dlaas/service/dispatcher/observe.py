@@ -14,20 +14,12 @@ from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.service.dispatcher.memory import Observation
 from airflow_dlaas.service.job_attempts import needs_preparation
-from airflow_dlaas.service.job_files import (
-    READ_ERRORS,
-    CheckpointsFile,
-    ExitFile,
-    ExitIfLostFile,
-    JobDirectory,
-    PhaseFile,
-    ProcessIdentity,
-    read_job_file,
-)
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile, ExitFile, ExitIfLostFile, PhaseFile, ProcessIdentity
 from airflow_dlaas.service.process.process_info import boot_id
 from airflow_dlaas.service.runners.base import Liveness, Runner
 from airflow_dlaas.service.stall_report import StallsFile
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 
 log = logging.getLogger(__name__)
 _log_once = LoggedOnce(log)

@@ -8,8 +8,8 @@ from datetime import datetime
 from airflow_dlaas.contract.error import TRAINING_ERROR_CODES, ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.dispatcher.memory import Observation
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile
-from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile
+from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
 
 LOST_MESSAGE = (
     "The learner was lost: its process ended without writing exit.json, as after a kill or when the memory runs out"

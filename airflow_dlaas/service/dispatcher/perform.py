@@ -25,7 +25,8 @@ from airflow_dlaas.service.dispatcher.actions import (
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory
 from airflow_dlaas.service.runners.base import Runner
-from airflow_dlaas.service.store.base import DecryptionError, Store, TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.base import DecryptionError, Store
+from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from airflow_dlaas.contract.attempts import AttemptReport, ResumedFrom
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.dispatcher.memory import Observation
 from airflow_dlaas.service.dispatcher.outcomes import loss_reason
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile
+from airflow_dlaas.service.store.records import TrainingRecord
 
 LOST_CODE = "S100"
 

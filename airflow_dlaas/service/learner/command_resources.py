@@ -15,7 +15,8 @@ from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.training import ResourceUsage
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import JobDirectory, ResourcesFile
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_reports import ResourcesFile
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.process.cgroups import Cgroup, find_group, group_name
 

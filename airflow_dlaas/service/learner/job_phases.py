@@ -9,7 +9,8 @@ from pathlib import Path
 
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, PhaseFile, read_job_file, write_job_file
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import PhaseFile
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, InvalidBundle
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, remove_folder, write_job_file
+from airflow_dlaas.service.job_files import JobDirectory, remove_folder, write_job_file
+from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESTORED, RESULTS, TEMPORARY
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory

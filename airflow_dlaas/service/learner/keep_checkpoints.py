@@ -14,7 +14,8 @@ from airflow_dlaas._util.threads import background_thread
 from airflow_dlaas.contract.attempts import CheckpointReport
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import StoreUnreachable
-from airflow_dlaas.service.job_files import CheckpointsFile, JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, LOGS
 from airflow_dlaas.service.learner.command_process import CommandResult

@@ -15,7 +15,8 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest
-from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, write_job_file
+from airflow_dlaas.service.job_files import JobDirectory, write_job_file
+from airflow_dlaas.service.job_reports import EventDirsFile
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env, hyperparameters, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec

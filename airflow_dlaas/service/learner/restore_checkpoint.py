@@ -13,7 +13,8 @@ from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.exceptions import ContainerNotFound
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest
 from airflow_dlaas.service.checkpoints.manifest_checks import DamagedCheckpoint
-from airflow_dlaas.service.job_files import CheckpointsFile, JobDirectory, remove_folder, write_job_file
+from airflow_dlaas.service.job_files import JobDirectory, remove_folder, write_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile
 from airflow_dlaas.service.job_spec import CheckpointSource, JobSpec
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, LOGS, RESTORED
 from airflow_dlaas.service.learner.job_storage import JobStorage

@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from airflow_dlaas.service.job_files import ProcessIdentity
+from airflow_dlaas.service.job_reports import ProcessIdentity
 
 PROC = Path("/proc")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, ResourcesFile, read_job_file
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ResourcesFile
 from airflow_dlaas.service.process.cgroups import group_name, is_cgroup_directory, remove_groups
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from threading import Thread
 from typing import BinaryIO
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.package_settings import INDEX_PASSWORD_VARIABLE, INDEX_USER_VARIABLE
 from airflow_dlaas.service.process.process_info import (

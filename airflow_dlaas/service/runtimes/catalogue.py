@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
 from airflow_dlaas.service.image_allowlist import ALLOW_NO_IMAGE, ImageAllowlist
 from airflow_dlaas.service.job_spec import RuntimeSpec

@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from airflow_dlaas.contract.base import ApiModel
 from airflow_dlaas.contract.definition import MAX_FRAMEWORK_NAME_LENGTH
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.job_spec import RuntimeSpec

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.store import rows, usage_queries
-from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.maintenance_table import is_start_forbidden
+from airflow_dlaas.service.store.records import TrainingRecord
 from airflow_dlaas.service.store.row_reader import list_held_slots
 from airflow_dlaas.service.store.training_queries import get_training, update_training
 

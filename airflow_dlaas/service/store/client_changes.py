@@ -10,7 +10,7 @@ from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import Conflict
 from airflow_dlaas.service.store import rows, training_queries
-from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
 from airflow_dlaas.service.store.tables import trainings
 
 

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Text, case, cast, func, select
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import TrainingCounts
+from airflow_dlaas.service.store.records import TrainingCounts
 from airflow_dlaas.service.store.row_reader import get_lease, list_held_slots
 from airflow_dlaas.service.store.rows import ROW_READ_ERRORS
 from airflow_dlaas.service.store.tables import IS_QUEUED, leases, trainings

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from airflow_dlaas.exceptions import NotFound
 from airflow_dlaas.service.store import rows, unreadable_rows
-from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
+from airflow_dlaas.service.store.records import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.row_reader import read_rows
 from airflow_dlaas.service.store.tables import experiments, versions
 

@@ -17,7 +17,7 @@ from airflow_dlaas.contract.base import without_nulls
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.job_spec import CheckpointSource
-from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
+from airflow_dlaas.service.store.records import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.tables import experiments, trainings, versions
 
 RecordT = TypeVar("RecordT", ExperimentRecord, TrainingRecord, VersionRecord)

@@ -25,16 +25,11 @@ from airflow_dlaas.service.store import (
     training_queries,
     usage_queries,
 )
-from airflow_dlaas.service.store.base import (
-    MAX_LEASE,
-    DecryptionError,
-    TrainingCounts,
-    TrainingOutcome,
-    TrainingRecord,
-)
+from airflow_dlaas.service.store.base import MAX_LEASE, DecryptionError
 from airflow_dlaas.service.store.counts import count_trainings
 from airflow_dlaas.service.store.database import Database
 from airflow_dlaas.service.store.maintenance_table import SqlMaintenance
+from airflow_dlaas.service.store.records import TrainingCounts, TrainingOutcome, TrainingRecord
 from airflow_dlaas.service.store.row_reader import get_lease
 from airflow_dlaas.service.store.secret_encryption import SecretCipher
 from airflow_dlaas.service.store.secret_rotation import reencrypt_secrets

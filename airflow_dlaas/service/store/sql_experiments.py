@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from airflow_dlaas.service.store import experiment_queries, rows
-from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.database import Database
+from airflow_dlaas.service.store.records import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.tables import experiments, versions
 
 

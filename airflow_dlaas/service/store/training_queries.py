@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select, update
 from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
 from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store import rows, unreadable_rows, usage_queries
-from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
 from airflow_dlaas.service.store.row_reader import read_rows
 from airflow_dlaas.service.store.tables import counter, trainings
 

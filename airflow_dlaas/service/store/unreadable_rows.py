@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement
 
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
+from airflow_dlaas.service.store.records import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.rows import (
     COLUMN_PARSERS,
     EXPERIMENT_COLUMNS,

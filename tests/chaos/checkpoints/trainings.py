@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.checkpoints.code import train

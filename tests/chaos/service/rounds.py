@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import psutil
 
-from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from tests.chaos.service.audit import find_violations
 from tests.chaos.service.customer import Customer, Submission
 from tests.chaos.service.forked_service import JOB_DIRECTORY_WRITES, RUNNER_WRITES, STORE_WRITES

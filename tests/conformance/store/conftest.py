@@ -10,7 +10,7 @@ import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
+from airflow_dlaas.service.store.records import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.sql import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)

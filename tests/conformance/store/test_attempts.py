@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.usage_record import UsageRecord
 from tests.conformance.store.conftest import NOW, add, later

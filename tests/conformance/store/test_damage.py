@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.row_reader import read_rows
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings

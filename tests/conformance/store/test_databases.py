@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.store import migrations
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import SCHEMA_VERSION, metadata
 from tests.conformance.store.conftest import NOW, SECRET, a_training, add, later

@@ -25,7 +25,8 @@ from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.learner.claim import claim, read_spec
 from airflow_dlaas.service.store import migrations
-from airflow_dlaas.service.store.base import DecryptionError, TrainingOutcome
+from airflow_dlaas.service.store.base import DecryptionError
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, later

@@ -14,7 +14,8 @@ from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.exceptions import Conflict, NotFound
-from airflow_dlaas.service.store.base import Store, TrainingOutcome
+from airflow_dlaas.service.store.base import Store
+from airflow_dlaas.service.store.records import TrainingOutcome
 from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, an_experiment, later
 
 COMPLETED = TrainingOutcome(TrainingState.COMPLETED, later(9), exit_code=0, stored=True)

@@ -9,7 +9,8 @@ from sqlalchemy import create_engine, text
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.task_tag import TaskTag
-from airflow_dlaas.service.store.base import Store, TrainingOutcome
+from airflow_dlaas.service.store.base import Store
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.usage_record import UsageRecord
 from tests.conformance.store.conftest import NOW, a_definition, a_training, add, later

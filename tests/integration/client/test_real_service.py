@@ -18,8 +18,8 @@ from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.client.training_watcher import TrainingWatcher
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound, Unauthenticated
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
@@ -28,8 +28,8 @@ from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.config.users import ServiceUser
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
-from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.blobs import BlobStore
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.waiting import WAIT_TIMEOUT, until
 

@@ -13,15 +13,11 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
-from airflow_dlaas.service.job_files import (
-    ExitFile,
-    JobDirectory,
-    PhaseFile,
-    write_job_file,
-)
+from airflow_dlaas.service.job_files import JobDirectory, write_job_file
+from airflow_dlaas.service.job_reports import ExitFile, PhaseFile
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runners.base import Liveness
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 from airflow_dlaas.service.store.sql import SqlStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

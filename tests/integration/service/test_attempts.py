@@ -12,13 +12,8 @@ from airflow_dlaas.contract.attempts import ResumedFrom
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError, NotFound
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
-from airflow_dlaas.service.job_files import (
-    CheckpointsFile,
-    JobDirectory,
-    ProcessIdentity,
-    read_job_file,
-    write_job_file,
-)
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile, ProcessIdentity
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.sql import SqlStore

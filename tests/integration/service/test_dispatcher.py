@@ -13,12 +13,8 @@ from airflow_dlaas.service.dispatcher import loop
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
 from airflow_dlaas.service.dispatcher.lease import LEASE_DURATION
 from airflow_dlaas.service.dispatcher.loop import RELOAD_INTERVAL, Dispatcher
-from airflow_dlaas.service.job_files import (
-    ExitIfLostFile,
-    ProcessIdentity,
-    read_job_file,
-    write_job_file,
-)
+from airflow_dlaas.service.job_files import read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import ExitIfLostFile, ProcessIdentity
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Liveness

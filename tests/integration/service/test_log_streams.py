@@ -32,7 +32,8 @@ from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
 from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.process import ports
-from airflow_dlaas.service.store.base import Store, TrainingOutcome
+from airflow_dlaas.service.store.base import Store
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conformance.store.conftest import a_definition, a_training

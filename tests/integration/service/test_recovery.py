@@ -14,7 +14,7 @@ from typing import Any
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.usage_record import UsageRecord
 from tests.conftest import ServiceProcess

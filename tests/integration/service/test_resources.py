@@ -14,7 +14,8 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import HostError, InvalidRequest
-from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.process.cgroups import Cgroup, find_group, group_name
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import GATE, Customer

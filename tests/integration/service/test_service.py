@@ -20,7 +20,8 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import DlaasError
-from airflow_dlaas.service.job_files import JobDirectory, PhaseFile, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import PhaseFile
 from tests.integration.service.conftest import GATE, TIMEOUT
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ import pytest
 from airflow_dlaas.cli.doctor.checks import Outcome
 from airflow_dlaas.cli.doctor.service_checks import judge_runtimes
 from airflow_dlaas.cli.runtimes import _describe_disk
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 
 
 def runtime(framework: str = "python", **more: Any) -> Runtime:

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.instance import Extensions
 from airflow_dlaas.contract.log_stream import FrameStatus
-from airflow_dlaas.contract.training import UNREADABLE_RECORD, Extensions, TrainingStatus
+from airflow_dlaas.contract.training import UNREADABLE_RECORD, TrainingStatus
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 

@@ -12,7 +12,8 @@ from airflow_dlaas.contract.base import RequestModel, parse_response
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
-from airflow_dlaas.contract.training import PatchOperation, ServiceInstance, Training, TrainingList
+from airflow_dlaas.contract.instance import ServiceInstance
+from airflow_dlaas.contract.training import PatchOperation, Training, TrainingList
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import ProtocolError
 from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition

@@ -12,7 +12,8 @@ import pytest
 
 from airflow_dlaas.contract.attempts import CheckpointReport, ResumedFrom
 from airflow_dlaas.service.job_attempts import KEPT_FILES, needs_preparation, put_away_earlier_attempt
-from airflow_dlaas.service.job_files import CheckpointsFile, JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from tests.conformance.store.conftest import a_definition
 from tests.stored import read_tree, write_tree

@@ -7,7 +7,8 @@ import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import NO_PROCESS, ExitFile, JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import NO_PROCESS, ExitFile, ProcessIdentity
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from tests.conformance.store.conftest import a_definition
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_dlaas.client.experiment_checks import require_nested_code
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
-from airflow_dlaas.contract.training import Extensions
+from airflow_dlaas.contract.instance import Extensions
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.task_runs.experiments import (
     AddVersion,

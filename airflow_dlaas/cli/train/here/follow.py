@@ -20,15 +20,8 @@ from airflow_dlaas.cli.train.log_lines import LogLines
 from airflow_dlaas.cli.train.output import PlainOutput
 from airflow_dlaas.cli.train.view import FollowView
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.job_files import (
-    READ_ERRORS,
-    ExitFile,
-    JobDirectory,
-    PhaseFile,
-    ProcessIdentity,
-    ResourcesFile,
-    read_job_file,
-)
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ExitFile, PhaseFile, ProcessIdentity, ResourcesFile
 from airflow_dlaas.service.regular_file import open_regular_fd
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.runners.local import LocalRunner

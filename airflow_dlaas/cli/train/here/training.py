@@ -12,7 +12,7 @@ from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import PhaseTime, Training, TrainingEntity, TrainingStatus
-from airflow_dlaas.service.job_files import ExitFile, PhaseFile, ResourcesFile
+from airflow_dlaas.service.job_reports import ExitFile, PhaseFile, ResourcesFile
 from airflow_dlaas.service.requested_resources import requested_amounts
 
 NO_TRACE = "0" * 32

@@ -20,7 +20,8 @@ import pytest
 
 from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.demo import ports
-from airflow_dlaas.service.job_files import ExitFile, JobDirectory, PhaseFile, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ExitFile, PhaseFile, ProcessIdentity
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process.process_info import identify

@@ -21,7 +21,8 @@ from airflow_dlaas.exceptions import StoreUnreachable
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, manifest_name
 from airflow_dlaas.service.checkpoints.manifest_checks import DamagedCheckpoint
 from airflow_dlaas.service.checkpoints.restore import restore_checkpoint
-from airflow_dlaas.service.job_files import CheckpointsFile, PhaseFile, read_job_file, write_job_file
+from airflow_dlaas.service.job_files import read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile, PhaseFile
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.job_result import StageError, stage_errors
 from airflow_dlaas.service.learner.job_storage import open_job_storage

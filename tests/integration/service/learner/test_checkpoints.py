@@ -14,7 +14,8 @@ from airflow_dlaas.contract.results import checkpoints_folder, is_internal
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, EntryKind, parse_manifest_name
-from airflow_dlaas.service.job_files import CheckpointsFile, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import read_job_file
+from airflow_dlaas.service.job_reports import CheckpointsFile, ProcessIdentity
 from tests.fault_proxy import FaultProxy, SendReply, StallRequest
 from tests.memory_store import md5
 from tests.stored import orphans, segments

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.job_files import EventDirsFile, read_job_file
+from airflow_dlaas.service.job_files import read_job_file
+from airflow_dlaas.service.job_reports import EventDirsFile
 from tests.builders import writes_events
 
 WRITES = f"{writes_events('$LOG_DIR/tb/validation')}; echo 'Iter 8, accuracy= 0.5'"

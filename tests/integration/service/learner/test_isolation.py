@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import PhaseFile, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import read_job_file
+from airflow_dlaas.service.job_reports import PhaseFile, ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.job_files import ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.runners import local
 from tests.integration.service.learner.conftest import AWAIT_BEGUN, BEGUN, GATE, WAIT_TIMEOUT, Job
 

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.results import MARKER_BASENAME, is_internal
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.job_files import ExitIfLostFile, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import read_job_file
+from airflow_dlaas.service.job_reports import ExitIfLostFile, ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
 
 MODEL = "mkdir $RESULT_DIR/model; echo weights > $RESULT_DIR/model/w; "

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import ExitFile, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import read_job_file
+from airflow_dlaas.service.job_reports import ExitFile, ProcessIdentity
 
 TOKEN = "hf_Value-of-the-secret"
 

@@ -13,7 +13,7 @@ from airflow_dlaas.cli.doctor.machine_checks import FRAMEWORK_BYTES, MIN_FREE_BY
 from airflow_dlaas.cli.doctor.machine_checks import check_isolation as check_isolation_of_commands
 from airflow_dlaas.cli.doctor.service_checks import check_clock, check_version, judge_runtimes
 from airflow_dlaas.cli.exit_codes import ExitCode
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 

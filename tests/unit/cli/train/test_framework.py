@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.cli.train.framework import choose_runtime, split_framework
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.exceptions import InvalidArgument
 
 

@@ -17,8 +17,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, StoreRefused
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator

@@ -7,7 +7,7 @@ import pytest
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 
 
 def ended(service, state: TrainingState = TrainingState.COMPLETED) -> str:

@@ -10,7 +10,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.annotations import MAX_NOTE_LENGTH, MAX_TAGS, Annotations
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from tests.unit.service.api.test_damage import damage
 
 

@@ -14,8 +14,8 @@ from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime, ResourceUsage
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.job_files import CheckpointsFile, ExitFile, PhaseFile
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.job_reports import CheckpointsFile, ExitFile, PhaseFile
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.rows import training_to_row
 from airflow_dlaas.service.store.tables import trainings
 from tests.unit.service.api.test_models import end, start, status

@@ -14,7 +14,7 @@ import pytest
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.exceptions import ContainerNotFound, StoreRefused
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from tests.unit.contract.test_null import keys
 from tests.unit.contract.test_validation_messages import with_value
 from tests.unit.service.api.conftest import DEFINITION, make_zip

@@ -16,7 +16,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTraining
 from airflow_dlaas.exceptions import ProtocolError
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
 from tests.unit.service.api.conftest import make_zip
 

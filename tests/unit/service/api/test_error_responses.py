@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from airflow_dlaas.contract.definition_keys import DEFINITION_KEYS
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport, parse_api_error
-from airflow_dlaas.contract.training import Extensions, Runtime
+from airflow_dlaas.contract.instance import Extensions, Runtime
 from airflow_dlaas.service.api.error_responses import error_response
 from tests.unit.contract.test_validation_messages import LIBRARY
 

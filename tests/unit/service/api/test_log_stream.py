@@ -18,7 +18,7 @@ from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.api import log_stream
 from airflow_dlaas.service.api.dependencies import ApiLimits
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 from tests.conformance.store.conftest import a_definition, a_training
 from tests.unit.service.api.test_attempts import begin_attempt, between_attempts
 from tests.unit.service.api.test_models import start

@@ -17,7 +17,7 @@ from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import CANCEL_PATCH, ResourceUsage, Training, TrainingChanges, TrainingList
 from airflow_dlaas.service.api.models import MAX_WAIT
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 
 CANCELED = [one.model_dump() for one in CANCEL_PATCH]
 

@@ -12,7 +12,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.api.dependencies import ApiLimits
 from airflow_dlaas.service.api.resume_checks import MAX_CHECKPOINT_SOURCES
 from airflow_dlaas.service.job_spec import CheckpointSource
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 from tests.unit.service.api.conftest import DEFINITION
 from tests.unit.service.api.test_models import end, start
 from tests.unit.service.api.test_submit import errors

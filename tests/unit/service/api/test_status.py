@@ -8,9 +8,9 @@ import pytest
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.service.job_files import ExitFile, PhaseFile
+from airflow_dlaas.service.job_reports import ExitFile, PhaseFile
 from airflow_dlaas.service.stall_report import Stall, StallCause, StallsFile
-from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.records import TrainingOutcome
 
 
 @pytest.fixture

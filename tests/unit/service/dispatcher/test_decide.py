@@ -34,11 +34,11 @@ from airflow_dlaas.service.dispatcher.decide import (
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.dispatcher.supply import NO_MAINTENANCE, Supply
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
+from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.stall_report import Stall, StallCause, StallsFile
-from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 from airflow_dlaas.service.store.maintenance import MaintenanceRecord, MaintenanceState
+from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 MONOTONIC_NOW = 1000.0

@@ -11,7 +11,7 @@ from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.dispatcher.actions import Finish, Start
 from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 from tests.unit.service.dispatcher.test_decide import NOW, a_training, decide_actions
 
 GIB = 2**30

@@ -12,8 +12,8 @@ from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.runners.local import LocalRunner
-from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.maintenance import MaintenanceState
+from airflow_dlaas.service.store.records import TrainingRecord
 from tests.unit.service.dispatcher.test_decide import a_training
 
 

@@ -22,10 +22,10 @@ from airflow_dlaas.service.dispatcher.actions import (
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER, MAX_STARTS, RESTART_INTERVAL
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.dispatcher.recovery import STOPPED_REASON
-from airflow_dlaas.service.job_files import ExitFile
+from airflow_dlaas.service.job_reports import ExitFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.stall_report import Stall, StallCause, StallsFile
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.records import TrainingRecord
 from tests.unit.service.dispatcher.test_decide import (
     FOUR,
     MONOTONIC_NOW,

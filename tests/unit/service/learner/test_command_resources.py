@@ -8,7 +8,8 @@ from pathlib import Path
 
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.training import ResourceUsage
-from airflow_dlaas.service.job_files import JobDirectory, ResourcesFile, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ResourcesFile
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.learner.command_resources import CommandResources, OutOfMemory, limit_resources
 from airflow_dlaas.service.process.cgroups import Cgroup

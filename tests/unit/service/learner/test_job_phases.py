@@ -7,7 +7,8 @@ from pathlib import Path
 
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.service.job_files import JobDirectory, PhaseFile, read_job_file, write_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file, write_job_file
+from airflow_dlaas.service.job_reports import PhaseFile
 from airflow_dlaas.service.learner.job_phases import JobPhases, read_earlier_phases
 
 START = datetime(2026, 5, 1, tzinfo=timezone.utc)

@@ -9,7 +9,8 @@ import pytest
 from airflow_dlaas.contract.error import TRAINING_ERROR_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory
 from airflow_dlaas.service.learner.job_result import (

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import MAX_JOB_FILE_SIZE, JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import MAX_JOB_FILE_SIZE, JobDirectory, read_job_file
+from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.runners.local import HANDLE_PREFIX, LocalRunner

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.runtimes.container_environment import environment_script, write_environment_file
-from airflow_dlaas.service.runtimes.container_run import SOURCE_ENVIRONMENT
+from airflow_dlaas.service.runtimes.container_run import RUN_COMMAND
 
 VALUES = {
     "PLAIN": "a",
@@ -28,7 +28,7 @@ def test_shell_exports_every_value_as_it_is(tmp_path: Path, shell: str) -> None:
     file = tmp_path / "environment"
     write_environment_file(file, environment_script({**VALUES, "LEFT": "out"}, without={"LEFT"}))
     options = ["--posix"] if shell.endswith("bash") else []  # as a bash that is /bin/sh
-    line = [shell, *options, "-c", SOURCE_ENVIRONMENT, str(file), "env", "-0"]
+    line = [shell, *options, "-c", RUN_COMMAND, str(file), "env", "-0"]
     found = subprocess.run(line, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
     assert found.stderr == b""
     variables = dict(one.split("=", 1) for one in found.stdout.decode(errors="surrogateescape").split("\0") if one)
