@@ -23,7 +23,7 @@ from typing import Any
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
 from airflow_dlaas.service.job_spec import JobSpec
-from airflow_dlaas.service.learner import job_storage, lifecycle, run_command
+from airflow_dlaas.service.learner import job_phases, job_storage, lifecycle, run_command
 from airflow_dlaas.service.learner.__main__ import main
 
 STEPS = ("claim", "read_spec", "upload_results", "write_exit", *(f"enter-{phase}" for phase in Phase))
@@ -63,8 +63,8 @@ def install(job: JobDirectory) -> None:
 
     if step.startswith("enter-"):
         phase = step.removeprefix("enter-")
-        lifecycle.JobLifecycle.set_phase = _wrap(
-            lifecycle.JobLifecycle.set_phase, when, kill, lambda _lifecycle, entered: str(entered) == phase
+        job_phases.JobPhases.enter = _wrap(
+            job_phases.JobPhases.enter, when, kill, lambda _phases, entered: str(entered) == phase
         )  # type: ignore[method-assign]
     else:
         module = {"upload_results": job_storage, "run_supervised": run_command}.get(step, lifecycle)
@@ -72,15 +72,15 @@ def install(job: JobDirectory) -> None:
 
 
 def _hold_phases(job: JobDirectory) -> None:
-    enter = lifecycle.JobLifecycle.set_phase
+    enter = job_phases.JobPhases.enter
 
-    def stay(this: lifecycle.JobLifecycle, phase: Phase) -> None:
+    def stay(this: job_phases.JobPhases, phase: Phase) -> None:
         enter(this, phase)
         until = time.monotonic() + HOLD_TIMEOUT
         while _recorded_phase(job) != str(phase) and time.monotonic() < until:
             time.sleep(0.05)
 
-    lifecycle.JobLifecycle.set_phase = stay  # type: ignore[method-assign]
+    job_phases.JobPhases.enter = stay  # type: ignore[method-assign]
 
 
 def _recorded_phase(job: JobDirectory) -> str | None:

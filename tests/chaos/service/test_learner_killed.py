@@ -19,8 +19,8 @@ from tests.chaos.service.kill_points import AFTER, BEFORE, Point
 from tests.chaos.service.killable_service import KillableService
 from tests.chaos.service.learner import DURING, STEPS, kill_command
 
-UNREACHED = {"enter-queued", "enter-preparing"}
-"""The learner does not enter the first; it enters the second only if uv makes an environment."""
+UNREACHED = {"enter-queued", "enter-preparing", "enter-recovering"}
+"""The learner enters neither the first nor the last; it enters the second only if uv makes an environment."""
 
 KILLS = [(step, when) for step in STEPS for when in (BEFORE, AFTER) if step not in UNREACHED]
 KILLS += [("run_supervised", DURING)]

@@ -77,7 +77,7 @@ def test_the_next_try_resumes_the_checkpoint_of_the_failed_training(
     assert (resumed.training_id, resumed.number) == (first.id, first.status.checkpoint.number)
     output = capsys.readouterr().out
     assert f"The training resumes from training {first.id} (attempt 1, checkpoint {resumed.number})" in output
-    assert f"attempt 1 begins with checkpoint {resumed.number} of attempt 1 of training {first.id}" in output
+    assert f"attempt 1 begins with checkpoint {resumed.number} of attempt 1 of {first.id}" in output
 
 
 def test_after_a_clear_the_new_training_begins_with_what_the_canceled_one_saved_in_its_grace(
