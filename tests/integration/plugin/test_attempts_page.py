@@ -29,7 +29,7 @@ LOST: dict[str, Any] = {
     "number": 1,
     "started_at": STARTS[0],
     "ended_at": "2026-11-25T02:05:30Z",
-    "code": "S301",
+    "code": "S100",
     "reason": "the learner was lost: its process has ended without a result",
     "resumed_from": EARLIER,
 }
@@ -99,7 +99,7 @@ def test_attempts_are_listed_with_their_checkpoint_and_their_end(served: TaskPag
     expect(rows).to_have_count(2)
     expect(rows.nth(0)).to_contain_text("training-0, checkpoint 4")
     expect(rows.nth(0)).to_contain_text("5 min 20 s")
-    expect(rows.nth(0)).to_contain_text("S301: the learner was lost")
+    expect(rows.nth(0)).to_contain_text("S100: the learner was lost")
     expect(rows.nth(1)).to_contain_text("checkpoint 7 of attempt 1")
     expect(rows.nth(1)).to_contain_text("processing")
     facts = page.locator(".facts")
