@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,8 +49,7 @@ class Site:
 
     def hold(self, stack: ExitStack, requirements: str = "", **files: str) -> InstalledPackages:
         """Install packages that stay in use until *stack* is closed."""
-        code = self.folder / f"code-{len(list(self.folder.glob('code-*')))}"
-        code.mkdir()
+        code = Path(tempfile.mkdtemp(prefix="code-", dir=self.folder))  # tests install in many threads at once
         for name, text in {**({"requirements.txt": requirements} if requirements else {}), **files}.items():
             (code / name).write_text(text)
         requested = requested_packages(code)
