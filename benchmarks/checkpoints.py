@@ -26,7 +26,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
 from airflow_dlaas.service.job_reports import ProcessIdentity
@@ -95,7 +95,7 @@ class BenchmarkService:
         self._code.mkdir()
         (self._code / "train.py").write_text(SCRIPT)
         self.process.start()
-        with SwiftStore.open(StoreConnection.model_validate(self.login)) as store:
+        with SwiftStore.open(SwiftStoreConnection.model_validate(self.login)) as store:
             store.create_container("benchmark")
             store.put("benchmark", "data", b"0123456789")
         with self.process.client() as client:

@@ -22,7 +22,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
@@ -65,7 +65,7 @@ def create_version(client: Client, folder: Path, name: str, **files: str) -> str
     return version.url
 
 
-def run_training(client: Client, connection: StoreConnection, location: str) -> Times:
+def run_training(client: Client, connection: SwiftStoreConnection, location: str) -> Times:
     """Run one training to its end. Raises `AssertionError` if it fails."""
     definition = TrainingDefinition.parse(
         {
@@ -113,7 +113,7 @@ def main() -> None:
         try:
             service.start()
             login = service.connections()["swift_default"]
-            connection = StoreConnection.model_validate(
+            connection = SwiftStoreConnection.model_validate(
                 {"auth_url": login["host"], "userId": login["login"], "password": login["password"]}
             )
             with SwiftStore.open(connection) as store:

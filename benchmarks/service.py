@@ -22,7 +22,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
@@ -60,7 +60,7 @@ def prepare(service: ServiceProcess, client: Client, folder: Path) -> tuple[str,
     login = service.connections()["swift_default"]
     (folder / "code").mkdir()
     (folder / "code" / "stamp.py").write_text(SCRIPT)
-    connection = StoreConnection.model_validate(
+    connection = SwiftStoreConnection.model_validate(
         {"auth_url": login["host"], "userId": login["login"], "password": login["password"]}
     )
     with SwiftStore.open(connection) as store:

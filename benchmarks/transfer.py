@@ -35,7 +35,7 @@ from pydantic import SecretStr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import free_port
@@ -63,7 +63,7 @@ class Target:
         self.folder = folder
         self.auth_url = swift.login.auth_url
         self.store = SwiftStore.open(
-            StoreConnection(auth_url=self.auth_url, user_id=USER, password=SecretStr(KEY)), read_timeout=300
+            SwiftStoreConnection(auth_url=self.auth_url, user_id=USER, password=SecretStr(KEY)), read_timeout=300
         )
         head = psutil.Process(swift._process.pid if swift._process else 0)
         self._servers = [head, *head.children(recursive=True)]
@@ -126,14 +126,14 @@ class Target:
 TASK = """
 import resource, sys, time
 from pydantic import SecretStr
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import UploadOptions, upload
 auth_url, user, key, source, container = sys.argv[1:]
 sys.stdin.readline()
 started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
-with SwiftStore.open(StoreConnection(auth_url=auth_url, user_id=user, password=SecretStr(key))) as store:
+with SwiftStore.open(SwiftStoreConnection(auth_url=auth_url, user_id=user, password=SecretStr(key))) as store:
     store.create_container(container)
     upload(store, source, container, UploadOptions(checksum_cache=ChecksumCache(default_path())))
 wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)

@@ -19,7 +19,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.demo import ports
 from tests import npm, postgresql
 from tests.running import (  # noqa: F401 - hooks of pytest
@@ -189,14 +189,14 @@ def own_service(tmp_path: Path) -> Iterator[ServiceProcess]:
 
 
 @pytest.fixture(scope="session")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]:
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftStoreConnection]:
     """The connection to a real Swift for all tests: each test uses its own container."""
     from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 
     folder = tmp_path_factory.mktemp("swift")
     with EmbeddedSwift(folder, port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
         access = store.login
-        yield StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+        yield SwiftStoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
 
 
 @pytest.fixture(scope="session")
@@ -226,7 +226,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def keystone(cloud: Cloud) -> StoreConnection:
+def keystone(cloud: Cloud) -> SwiftStoreConnection:
     """The connection to that Swift: each test uses its own container."""
     return cloud.connection
 

@@ -23,12 +23,12 @@ def open_store(access: StoreAccess, *, retries: RetryPolicy | None = None) -> It
     """
     from pydantic import ValidationError
 
-    from airflow_dlaas.contract.stores import StoreConnection
+    from airflow_dlaas.contract.stores import SwiftStoreConnection
     from airflow_dlaas.contract.validation_messages import validation_messages
     from airflow_dlaas.storage.swift.store import SwiftStore
 
     try:
-        connection = StoreConnection.model_validate(access.connection)
+        connection = SwiftStoreConnection.model_validate(access.connection)
     except ValidationError as error:
         # Without the cause, whose text has the values.
         problems = "; ".join(validation_messages(error))

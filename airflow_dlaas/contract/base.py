@@ -68,7 +68,7 @@ class RequestModel(ApiModel):
     @classmethod
     def _drop_null_keys(cls, value: Any) -> Any:
         """Drop keys whose value is null: a required one is then missing; an unknown one stays, and is refused."""
-        if type(value) is dict and None in value.values():
+        if isinstance(value, dict) and None in value.values():
             known = _known_keys(cls)
             return {key: inner for key, inner in value.items() if inner is not None or key not in known}
         return value

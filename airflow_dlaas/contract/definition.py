@@ -15,7 +15,14 @@ from airflow_dlaas.contract.base import Author, OpaqueJson, RequestModel
 from airflow_dlaas.contract.execution import Execution, ResourceType
 from airflow_dlaas.contract.metric_definition import MAX_METRIC_DEFINITIONS, MetricDefinition
 from airflow_dlaas.contract.recovery import Recovery
-from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
+from airflow_dlaas.contract.stores import (
+    ContainerRef,
+    DataContainerRef,
+    ResultsStore,
+    StoreConnection,
+    TrainingData,
+    TrainingResults,
+)
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.contract.watchdog import Watchdog
 from airflow_dlaas.exceptions import InvalidDefinition
@@ -43,6 +50,8 @@ MAX_TRAINING_ID_LENGTH = 64
 
 MAX_CONTAINERS = 1000
 """Containers of training data that are validated; a service accepts fewer, by its own limit."""
+
+RESULTS_REQUIRED = "training_results: is missing: it is required if training_data names no container of an object store"
 
 
 class Framework(RequestModel):
@@ -136,14 +145,6 @@ class TrainingDefinition(RequestModel):
             raise ValueError(f"must name at most {MAX_CONTAINERS:,} containers")  # before each is validated
         return value
 
-    @field_validator("training_data")
-    @classmethod
-    def _require_training_data(cls, value: tuple[TrainingData, ...]) -> tuple[TrainingData, ...]:
-        # No `min_length`: pydantic would report a list with one invalid container as empty, too.
-        if not value:
-            raise ValueError("must name at least one container")
-        return value
-
     @classmethod
     def parse(cls, document: Any) -> TrainingDefinition:
         """
@@ -157,9 +158,29 @@ class TrainingDefinition(RequestModel):
             raise InvalidDefinition(validation_messages(error)) from None
 
     @property
+    def data_containers(self) -> tuple[tuple[DataContainerRef, StoreConnection], ...]:
+        """The containers of training data with their connections, without mounted folders."""
+        return tuple(
+            (one.source, one.connection)
+            for one in self.training_data
+            if isinstance(one.source, DataContainerRef) and one.connection is not None
+        )
+
+    @property
+    def has_results_store(self) -> bool:
+        """Whether it names a store for results: `results_store` exists."""
+        return self.training_results is not None or bool(self.data_containers)
+
+    @property
     def results_store(self) -> ResultsStore:
-        """Where results are stored: the container of `training_results`, or else the first one of training data."""
+        """
+        Where results are stored: the container of `training_results`, or else the first one of training data.
+
+        :raises InvalidDefinition: it has neither; a service that has a store for this case sets it at submit.
+        """
         if self.training_results is not None:
             return ResultsStore(connection=self.training_results.connection, target=self.training_results.container_ref)
-        first = self.training_data[0]
-        return ResultsStore(connection=first.connection, target=first.source)
+        if not self.data_containers:
+            raise InvalidDefinition([RESULTS_REQUIRED])
+        source, connection = self.data_containers[0]
+        return ResultsStore(connection=connection, target=ContainerRef(container=source.container, type=source.type))

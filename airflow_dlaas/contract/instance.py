@@ -34,6 +34,12 @@ class Extensions(ApiModel):
     """An experiment may have ``nested``: its zips may then contain folders."""
     definition_keys: ApiList[str] = ()
     """The additional keys of a definition that the service knows: see `contract.definition_keys`."""
+    store_types: ApiList[str] = ()
+    """The types of stores that the service knows besides those of 2017: see `contract.stores.StoreType`."""
+    default_results: bool = False
+    """The service has a store for the results of a definition that names none."""
+    mounts: ApiList[str] = ()
+    """The roots below which `mount_volume` may name a folder; one that may be changed by commands ends with ``:rw``."""
     maintenance: bool = False
     """`GET /v3/maintenance`, and the requests that drain the service and cordon a GPU: see `contract.maintenance`."""
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from airflow_dlaas.contract.attempts import AttemptReport, CheckpointReport, ResumedFrom
 from airflow_dlaas.contract.base import ApiList, ApiModel, RequestModel, Timestamp
+from airflow_dlaas.contract.data_report import DataReport, LoadProgress
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
@@ -110,6 +111,10 @@ class TrainingStatus(ApiModel):
     """The note that people gave it (`Extensions.annotations`); absent without one."""
     tags: ApiList[str] | None = None
     """The tags that people gave it (`Extensions.annotations`); absent without any."""
+    loading: LoadProgress | None = None
+    """The progress of its training data, in the phase `loading`."""
+    data: DataReport | None = None
+    """The training data that it has read; absent before it was loaded."""
     attempt: int | None = None
     """The number of its attempt, from 1; while it waits for the next one (phase `recovering`), that of the next one."""
     attempts: ApiList[AttemptReport] | None = None

@@ -20,6 +20,9 @@ MAX_KEY_LENGTH = 200
 
 _PLAIN_KEY = re.compile(r"[\w…-]+")
 
+UNION_TAG = "\0"
+"""The first character of the tag of a union's member, which pydantic has in the place of an error: it is no key."""
+
 UNKNOWN_KEY = "is not a key of the definition (a typo?)"
 
 _MESSAGES = {
@@ -101,6 +104,8 @@ def format_path(location: tuple[int | str, ...]) -> str:
     """Return a place in a JSON document as a path: ``training_data[0].source.type``."""
     path = ""
     for step in location:
+        if isinstance(step, str) and step.startswith(UNION_TAG):
+            continue
         if isinstance(step, str):
             step = _format_key(step)
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step

@@ -11,7 +11,7 @@ from airflow_dlaas.hooks.airflow_connection import AirflowConnection
 from airflow_dlaas.hooks.connection_url import connection_url
 
 if TYPE_CHECKING:
-    from airflow_dlaas.contract.stores import StoreConnection, StoreType
+    from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ServiceConnection:
 class SwiftConnection:
     """Address and credentials of an object store."""
 
-    credentials: StoreConnection
+    credentials: SwiftStoreConnection
     verify: bool | str = True
 
     @property
@@ -82,7 +82,7 @@ class SwiftConnection:
         """
         from pydantic import SecretStr, ValidationError
 
-        from airflow_dlaas.contract.stores import StoreConnection
+        from airflow_dlaas.contract.stores import SwiftStoreConnection
         from airflow_dlaas.contract.validation_messages import validation_messages
 
         require_conn_type(connection, "swift")
@@ -97,7 +97,7 @@ class SwiftConnection:
         if not connection.login or not connection.password:
             raise NotConfigured(f"Connection {connection.conn_id!r}: user and key are both required")
         try:
-            credentials = StoreConnection(
+            credentials = SwiftStoreConnection(
                 auth_url=connection_url(
                     connection, default_scheme="https" if keystone_fields["project_id"] else "http"
                 ),

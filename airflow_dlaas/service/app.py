@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
@@ -48,7 +47,7 @@ from airflow_dlaas.service.runtimes.reloading_catalogue import ReloadingCatalogu
 from airflow_dlaas.service.server import serve_in_thread
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.supervision import start_in_background, supervise
-from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.open_object_store import OpenOptions, open_object_store
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +157,7 @@ class Service:
             slots=self.gpus,
             lease_holder=f"{socket.gethostname()}:{data_dir.path}",
         )
-        open_object_store = partial(
-            SwiftStore.open,
+        store_options = OpenOptions(
             verify=next(iter(ca_environment.values()), True),
             connect_timeout=STORE_CONNECT_TIMEOUT,
             read_timeout=STORE_READ_TIMEOUT,
@@ -176,8 +174,8 @@ class Service:
                 total_memory=self._capacity.memory,
                 authenticator=TokenAuthenticator(users, token_key, clock=utc_now, lifetime=settings.token_lifetime),
                 allowlist=allowlist,
-                check_container=partial(_check_container, open_object_store),
-                create_container=partial(_create_container, open_object_store),
+                check_container=partial(_check_container, store_options),
+                create_container=partial(_create_container, store_options),
                 wake_dispatcher=dispatcher.wake,
                 admin=credentials.user,
                 gpus=self.gpus,
@@ -284,14 +282,11 @@ def _combine_users(settings: Settings, service_user: ServiceUser, user_file: Use
     return CombinedUsers(service_user, user_file)
 
 
-OpenStore = Callable[[StoreConnection], SwiftStore]
-
-
-def _check_container(open_store: OpenStore, connection: StoreConnection, container: str) -> None:
-    with open_store(connection) as store:
+def _check_container(options: OpenOptions, connection: StoreConnection, container: str) -> None:
+    with open_object_store(connection, options) as store:
         store.check(container)
 
 
-def _create_container(open_store: OpenStore, connection: StoreConnection, container: str) -> None:
-    with open_store(connection) as store:
+def _create_container(options: OpenOptions, connection: StoreConnection, container: str) -> None:
+    with open_object_store(connection, options) as store:
         store.create_container(container)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from airflow_dlaas.contract.attempts import CheckpointReport, ResumedFrom
 from airflow_dlaas.contract.base import ApiModel, Timestamp
+from airflow_dlaas.contract.data_report import DataReport, LoadProgress
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
@@ -63,6 +64,16 @@ class CheckpointsFile(ApiModel):
     """The newest complete one in the results container."""
     resumed_from: ResumedFrom | None = None
     """The one that the present attempt began with."""
+
+
+class DataFile(ApiModel):
+    """data.json: the training data of the present attempt."""
+
+    loading: LoadProgress | None = None
+    """The progress, as long as the data is loaded."""
+    report: DataReport | None = None
+    """What was read; None until all of it is in place."""
+    attempt: int = 1
 
 
 class EventDirsFile(ApiModel):

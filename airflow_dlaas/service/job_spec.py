@@ -65,6 +65,22 @@ class JobFolders(ApiModel):
     """The folder that model, checkpoints and logs are stored in."""
 
 
+class MountRoot(ApiModel):
+    """A folder of the machines of the jobs below which definitions may name mounted folders."""
+
+    path: Path
+    writable: bool = False
+    """Whether a definition may ask for a folder below it that its command can change."""
+
+
+class DataCacheSettings(ApiModel):
+    """The cache of training data on the machine of the job."""
+
+    path: Path
+    limit: int
+    """Bytes of content, at most; the least recently used is removed first, and never what a training uses."""
+
+
 class CheckpointSource(ApiModel):
     """Where checkpoints of a training are: in the object store of the results of the job that reads them."""
 
@@ -115,6 +131,10 @@ class JobSpec(ApiModel):
     """Folders for data and results; None: the object stores of the definition."""
     object_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that the learner may call; a spec.json of an earlier release names none."""
+    data_cache: DataCacheSettings | None = None
+    """None: data is loaded without a cache."""
+    mount_roots: tuple[MountRoot, ...] = ()
+    """The folders below which mounted folders may be."""
     packages: PackageSettings = PackageSettings()
     """Where packages that the code requires come from, without credentials."""
 

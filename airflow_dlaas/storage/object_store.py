@@ -31,6 +31,18 @@ class StoredObject:
     """Whether the object only marks a folder: some tools store an empty object for each folder."""
     slo_etag: str | None = None
     """For an object of segments: the MD5 of their MD5s, if the listing has it; see `segments.slo_etag`."""
+    multipart_etag: str | None = None
+    """For an object of a multipart upload (S3): the ETag that the store made of the MD5s of its parts."""
+    etag: str | None = None
+    """What identifies the content of an object without any of the others, if the store has something."""
+
+    @property
+    def digest(self) -> str | None:
+        """What identifies the content: ``md5:`` and hex, or ``etag:`` and an ETag; None if the listing has nothing."""
+        if self.md5 is not None:
+            return f"md5:{self.md5}"
+        etag = self.slo_etag or self.multipart_etag or self.etag
+        return None if etag is None else f"etag:{etag}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,52 @@ class StoreLimits:
     """Objects that one request can delete; 0 if each needs a request."""
     page_size: int = 0
     """Objects on a full page of a listing; 0 if it is unknown, so that only an empty page marks the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part of an upload that was interrupted, as the store has it."""
+
+    size: int
+    md5: str
+
+
+class PartsUpload(Protocol):
+    """
+    One large object that is stored in parts, and appears in one step when it is complete.
+
+    Thread-safe: parts may be sent at the same time, in any order. Part *number* begins with 0.
+    """
+
+    def stored_parts(self, number: int) -> Sequence[StoredPart]:
+        """Return what an interrupted upload of the same sizes has left for part *number*; sends no request."""
+
+    def reuse_part(self, number: int, part: StoredPart) -> None:
+        """Use *part*, one of `stored_parts`, whose MD5 is that of the content, instead of sending it."""
+
+    def put_part(self, number: int, body: Body, *, on_progress: BytesCallback | None = None) -> str:
+        """
+        Send *body* as part *number*; return its MD5, which is computed while it is sent: *body* is read once.
+
+        :raises Corrupted: the MD5 of the store differed at every attempt.
+        """
+
+    def complete(self, *, content_type: str | None = None) -> None:
+        """
+        Make the object of the parts 0 to N - 1; it replaces an object of that name in one step.
+
+        The store checks the MD5 of each part first. What only the replaced object consisted of is deleted afterwards,
+        and so are parts of interrupted uploads of the same name.
+
+        :raises Corrupted: a part is gone, or was replaced.
+        """
+
+    def discard(self) -> None:
+        """
+        Delete the parts that were sent. Without it they stay, and the next upload can use them.
+
+        :raises StoreError: they could not be deleted; the next upload to this name deletes them.
+        """
 
 
 class ObjectStore(Protocol):

@@ -130,7 +130,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "MASK",
         "REVEAL_SECRETS",
         "ResultsStore",
-        "StoreConnection",
+        "SwiftStoreConnection",
         "StoreType",
         "TrainingData",
         "TrainingResults",

@@ -22,7 +22,7 @@ from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.objectstore.swift_config import LOOPBACK, LaunchConfig
 from tests.keystone.servers import started
 
@@ -37,7 +37,7 @@ DOMAIN = "1172311"
 class Cloud:
     """A domain with one project and one user, and a Swift in one of two regions: what a customer of Bluemix had."""
 
-    connection: StoreConnection
+    connection: SwiftStoreConnection
     """The credentials in the form of Bluemix: the ids of user and project."""
     user_name: str
     folder: Path
@@ -77,7 +77,7 @@ def running(python: Path, folder: Path, *, port: int, store_port: int) -> Iterat
         yield Cloud(_furnish(url, admin, swift), "trainer", folder / "keystone")
 
 
-def _furnish(url: str, password: str, swift: LaunchConfig) -> StoreConnection:
+def _furnish(url: str, password: str, swift: LaunchConfig) -> SwiftStoreConnection:
     """Create the project and the user, and the service account and the endpoints of the Swift."""
     default = {"user_domain_id": "default", "project_domain_id": "default"}
     me = v3.Password(url, username="admin", password=password, project_name="admin", **default)
@@ -98,7 +98,7 @@ def _furnish(url: str, password: str, swift: LaunchConfig) -> StoreConnection:
             _make(admin, "region", id=region)
         address = f"http://{swift.host}:{swift.port}/v1/AUTH_$(project_id)s"
         _make(admin, "endpoint", service_id=service, interface="public", region_id=REGION, url=address)
-    return StoreConnection(
+    return SwiftStoreConnection(
         auth_url=url, user_id=user, password=SecretStr(secret), project_id=project, region=REGION, domain_name=DOMAIN
     )
 

@@ -21,7 +21,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.airflow_processes import RealAirflow
@@ -295,7 +295,7 @@ def store_of(service: ServiceProcess) -> SwiftStore:
     """Open the embedded object store of *service*."""
     known = service.connections()["swift_default"]
     password = SecretStr(known["password"])
-    return SwiftStore.open(StoreConnection(auth_url=known["host"], user_id=known["login"], password=password))
+    return SwiftStore.open(SwiftStoreConnection(auth_url=known["host"], user_id=known["login"], password=password))
 
 
 @contextmanager

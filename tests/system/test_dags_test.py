@@ -17,7 +17,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -46,7 +46,7 @@ def command(service: ServiceProcess, client: Client, tmp_path_factory: pytest.Te
     (home / "code" / "main.py").write_text("")
     known = service.connections()
     swift = known["swift_default"]
-    access = StoreConnection(auth_url=swift["host"], user_id=swift["login"], password=SecretStr(swift["password"]))
+    access = SwiftStoreConnection(auth_url=swift["host"], user_id=swift["login"], password=SecretStr(swift["password"]))
     with SwiftStore.open(access) as store:
         store.create_container("tested")
     draft = ExperimentDraft.model_validate({"name": "tested", "framework": {"name": "tensorflow", "version": "test"}})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -58,7 +58,7 @@ def run(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Finis
 @pytest.fixture
 def store(live_service: ServiceProcess) -> Iterator[SwiftStore]:
     fields = live_service.connections()["swift_default"]
-    connection = StoreConnection(
+    connection = SwiftStoreConnection(
         auth_url=fields["host"], user_id=fields["login"], password=SecretStr(fields["password"])
     )
     with SwiftStore.open(connection) as opened:

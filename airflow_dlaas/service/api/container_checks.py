@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import DataContainerRef, StoreConnection
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
     InvalidName,
@@ -46,7 +46,7 @@ def require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
     """
     checks = list(_container_checks(definition))
     not_allowed = [
-        _not_allowed_error(deps, check) for check in checks if not deps.allowlist.allows(check.connection.auth_url)
+        _not_allowed_error(deps, check) for check in checks if not deps.allowlist.allows(check.connection.url)
     ]
     if not_allowed:
         raise InvalidFields(not_allowed)  # before any object store is called
@@ -84,6 +84,7 @@ def _container_checks(definition: TrainingDefinition) -> Iterator[_ContainerChec
     references = [
         (data.connection, data.source.container, f"training_data[{index}]", "source")
         for index, data in enumerate(definition.training_data)
+        if isinstance(data.source, DataContainerRef) and data.connection is not None
     ]
     results = definition.training_results
     if results is not None:
@@ -101,8 +102,8 @@ def _container_checks(definition: TrainingDefinition) -> Iterator[_ContainerChec
 
 
 def _not_allowed_error(deps: ApiDeps, check: _ContainerCheck) -> ErrorItem:
-    field = f"{check.connection_field}.auth_url"
-    host_port = parse_host_port(check.connection.auth_url)
+    field = f"{check.connection_field}.{check.connection.url_key}"
+    host_port = parse_host_port(check.connection.url)
     if host_port is None:
         return field_error(field, f"{field}: is not plainly the URL of one host (https://host:port/path)", "C103")
     message = (
@@ -124,10 +125,10 @@ def _container_error(check: _ContainerCheck, error: StoreError) -> ErrorItem:
             field = check.connection_field
             message = f"{field}: the object store refuses these credentials for container {check.container!r}"
         case StoreUnreachable():
-            field = f"{check.connection_field}.auth_url"
-            message = f"{field}: {check.connection.auth_url} did not answer"
+            field = f"{check.connection_field}.{check.connection.url_key}"
+            message = f"{field}: {check.connection.url} did not answer"
         case StoreRedirected() | StoreNotAllowed():
-            field = f"{check.connection_field}.auth_url"
+            field = f"{check.connection_field}.{check.connection.url_key}"
             message = f"{field}: {error}"
         case _:
             field = check.connection_field

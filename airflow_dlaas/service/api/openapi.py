@@ -6,7 +6,7 @@ This module only documents. `tests/fuzz` checks that the API conforms to the doc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.maintenance import MaintenanceReason
+from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import PatchOperation
 from airflow_dlaas.service.api.request_bodies import SCHEMA_REF_PREFIX
 from airflow_dlaas.service.api.response_models import TokenBody
@@ -65,7 +66,10 @@ def _complete_schema(document: dict[str, Any]) -> dict[str, Any]:
     schemas.update(
         models_json_schema([(ErrorReport, "serialization")], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}")[1]["$defs"]
     )
-    schemas["StoreConnection"]["properties"]["password"].pop("writeOnly")  # responses contain it, masked
+    for model in get_args(StoreConnection):
+        for field in schemas[model.__name__]["properties"].values():
+            for one in (field, *field.get("anyOf", ())):
+                one.pop("writeOnly", None)  # responses contain secrets, masked
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "password": {"type": "http", "scheme": "basic"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from airflow_dlaas.contract.base import ApiModel, RequestModel
 from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.metric_definition import MetricDefinition
-from airflow_dlaas.contract.stores import ContainerRef, StoreConnection, TrainingData
+from airflow_dlaas.contract.stores import AnyConnection, ContainerRef, StoreReference, TrainingData
 from airflow_dlaas.contract.training import NextPage, ResultsReport, Training, TrainingEntity, UnreadableTraining
 
 
@@ -19,12 +19,12 @@ class TokenBody(RequestModel):
     token: str
 
 
-class ReportedResults(ResultsReport):
+class ReportedResults(StoreReference, ResultsReport):
     """Where the results are to be stored, as in the definition, and their location once they are stored."""
 
-    connection: StoreConnection | None = None
     target: ContainerRef | None = None
     source: ContainerRef | None = None
+    connection: AnyConnection | None = None
 
 
 class ReportedEntity(TrainingEntity):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.definition_keys import EXECUTION
 from airflow_dlaas.contract.execution import Execution
-from airflow_dlaas.contract.stores import ResultsStore, StoreConnection
+from airflow_dlaas.contract.stores import ResultsStore, StoreConnection, SwiftStoreConnection
 from airflow_dlaas.exceptions import InvalidRequest, NotFound
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.request_bodies import ID_PATTERN
@@ -80,12 +80,15 @@ def _results_store(record: TrainingRecord) -> ResultsStore:
 
 def _account(connection: StoreConnection) -> tuple[str | None, ...]:
     """Return what identifies the account in an object store; the password may have changed."""
-    project = (connection.project_id, connection.region, connection.domain_name) if connection.is_keystone else ()
-    return (connection.auth_url.rstrip("/"), connection.user, *project)
+    account: tuple[str | None, ...] = ()
+    if isinstance(connection, SwiftStoreConnection):
+        project = (connection.project_id, connection.region, connection.domain_name)
+        account = (connection.user, *(project if connection.is_keystone else ()))
+    return (type(connection).__name__, connection.url.rstrip("/"), *account)  # elsewhere buckets are global
 
 
 def _describe(connection: StoreConnection) -> str:
-    return f"{connection.auth_url}, user {connection.user}"
+    return f"{connection.url}, user {connection.user}" if connection.user else connection.url
 
 
 def _refused(reason: str) -> InvalidRequest:

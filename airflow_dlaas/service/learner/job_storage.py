@@ -94,10 +94,10 @@ class ObjectStorage:
 
     def open_results_store(self) -> AbstractContextManager[ObjectStore]:
         """Open the object store of the results."""
-        from airflow_dlaas.storage.swift.store import SwiftStore
+        from airflow_dlaas.storage.open_object_store import OpenOptions, open_object_store
 
         connection = self.definition.results_store.connection
-        return SwiftStore.open(connection, require_allowed=self.spec.object_stores.require_allowed)
+        return open_object_store(connection, OpenOptions(require_allowed=self.spec.object_stores.require_allowed))
 
 
 def open_job_storage(job: JobDirectory, spec: JobSpec, definition: TrainingDefinition) -> JobStorage:

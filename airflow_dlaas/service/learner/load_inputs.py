@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.results import MARKER_BASENAME, enclosing_folder, result_folders
-from airflow_dlaas.contract.stores import TrainingData
+from airflow_dlaas.contract.stores import DataContainerRef, StoreConnection
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.command_env import data_subfolders
 from airflow_dlaas.service.learner.log_file import progress_text, throttled
@@ -43,23 +43,28 @@ def download_data(
 
     :raises StoreError: a container cannot be downloaded.
     """
-    sources = definition.training_data
-    for source, place in zip(sources, data_subfolders([one.source.container for one in sources]), strict=True):
+    sources = definition.data_containers
+    places = data_subfolders([source.container for source, _ in sources])
+    for (source, connection), place in zip(sources, places, strict=True):
         folder = data / place
         folder.mkdir(parents=True, exist_ok=True)
-        _download_container(source, folder, logger, allowed_stores)
+        _download_container(source, connection, folder, logger, allowed_stores)
 
 
 def _download_container(
-    source: TrainingData, folder: Path, logger: logging.Logger, allowed_stores: ObjectStoreAllowlist
+    source: DataContainerRef,
+    connection: StoreConnection,
+    folder: Path,
+    logger: logging.Logger,
+    allowed_stores: ObjectStoreAllowlist,
 ) -> None:
-    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.open_object_store import OpenOptions, open_object_store
     from airflow_dlaas.storage.transfer.api import DownloadOptions, download
 
-    started_at, name = time.monotonic(), source.source.container
+    started_at, name = time.monotonic(), source.container
     log_progress = throttled(logger)
     logger.info("Loading container %s", name)
-    with SwiftStore.open(source.connection, require_allowed=allowed_stores.require_allowed) as store:
+    with open_object_store(connection, OpenOptions(require_allowed=allowed_stores.require_allowed)) as store:
         report = download(
             store,
             name,

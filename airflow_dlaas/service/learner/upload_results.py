@@ -79,7 +79,7 @@ def _upload_files(
     definition: TrainingDefinition,
     logger: logging.Logger,
 ) -> UploadReport:
-    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.open_object_store import OpenOptions, open_object_store
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 
     started_at, results, log_progress = time.monotonic(), definition.results_store, throttled(logger)
@@ -88,7 +88,8 @@ def _upload_files(
     def progress(at: Progress) -> None:
         log_progress(lambda: progress_text(at))
 
-    with SwiftStore.open(results.connection, require_allowed=spec.object_stores.require_allowed) as store:
+    options = OpenOptions(require_allowed=spec.object_stores.require_allowed)
+    with open_object_store(results.connection, options) as store:
         store_marker(store, results.target.container, spec.training_id, logger)
         bisecting_upload = BisectingUpload(store, results.target.container, ChecksumCache(), progress)
         bisecting_upload.upload(files)

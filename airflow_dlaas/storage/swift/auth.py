@@ -16,10 +16,11 @@ import requests
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.redirects import describe_redirect
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.swift.errors import AUTH_URL_SETTING, REDIRECT_STATUSES, RETRYABLE_STATUSES, translate_errors
-from airflow_dlaas.storage.swift.http_options import HttpOptions
+from airflow_dlaas.storage.http.errors import REDIRECT_STATUSES
+from airflow_dlaas.storage.http.http_options import HttpOptions
+from airflow_dlaas.storage.swift.errors import AUTH_URL_SETTING, RETRYABLE_STATUSES, translate_errors
 from airflow_dlaas.storage.swift.swiftclient_pool import connect
 
 
@@ -34,7 +35,7 @@ class AuthToken:
 class Authenticator:
     """Logs in when there is no token, and again when the store rejects the token. Thread-safe."""
 
-    def __init__(self, connection: StoreConnection, http_options: HttpOptions) -> None:
+    def __init__(self, connection: SwiftStoreConnection, http_options: HttpOptions) -> None:
         self._connection = connection
         self._http_options = http_options
         self._lock = threading.Lock()
@@ -63,7 +64,7 @@ class Authenticator:
             return self._token
 
 
-def _authenticate_v1(connection: StoreConnection, http_options: HttpOptions) -> AuthToken:
+def _authenticate_v1(connection: SwiftStoreConnection, http_options: HttpOptions) -> AuthToken:
     auth_url = connection.auth_url
     with translate_errors(auth_url):
         try:
@@ -83,7 +84,7 @@ def _authenticate_v1(connection: StoreConnection, http_options: HttpOptions) -> 
     return AuthToken(url, token)
 
 
-def _request_v1_token(connection: StoreConnection, http_options: HttpOptions) -> tuple[str | None, str | None]:
+def _request_v1_token(connection: SwiftStoreConnection, http_options: HttpOptions) -> tuple[str | None, str | None]:
     """Return storage URL and token. swiftclient's ``get_auth_1_0`` would send the key to the target of a redirect."""
     parsed_url, http_connection = connect(connection.auth_url, http_options)
     try:
@@ -100,7 +101,7 @@ def _request_v1_token(connection: StoreConnection, http_options: HttpOptions) ->
     return url, response.getheader("x-storage-token", response.getheader("x-auth-token"))
 
 
-def _authenticate_keystone(connection: StoreConnection, http_options: HttpOptions) -> AuthToken:
+def _authenticate_keystone(connection: SwiftStoreConnection, http_options: HttpOptions) -> AuthToken:
     from keystoneauth1 import exceptions
     from keystoneauth1.identity import v3
     from keystoneauth1.session import Session
@@ -153,20 +154,20 @@ def _require_no_redirect(auth_url: str, response: requests.Response, **_: Any) -
         )
 
 
-def _wrong_credentials_error(connection: StoreConnection) -> StoreRefused:
+def _wrong_credentials_error(connection: SwiftStoreConnection) -> StoreRefused:
     fields = "userId, password, project_id and domain_name" if connection.is_keystone else "userId and password"
     return StoreRefused(
         f"The object store at {connection.auth_url} rejects user {connection.user!r} with this password: check {fields}"
     )
 
 
-def _no_endpoint_error(connection: StoreConnection) -> StoreRefused:
+def _no_endpoint_error(connection: SwiftStoreConnection) -> StoreRefused:
     return StoreRefused(
         f"Keystone at {connection.auth_url} has no object store for project {connection.project_id!r} in region "
         f"{connection.region!r}: check region and project_id"
     )
 
 
-def _wrong_auth_url_error(connection: StoreConnection, hint: str) -> StoreError:
+def _wrong_auth_url_error(connection: SwiftStoreConnection, hint: str) -> StoreError:
     version = "Keystone v3" if connection.is_keystone else "Swift v1"
     return StoreError(f"{connection.auth_url} does not respond as {version} does: check auth_url ({hint})")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-import requests
-import urllib3
 from swiftclient.exceptions import ClientException
 
-from airflow_dlaas._util.retry import parse_retry_after
 from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
@@ -25,18 +19,13 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
+from airflow_dlaas.storage.http.errors import NETWORK_ERRORS, REDIRECT_STATUSES, network_error
 
 RETRYABLE_STATUSES = {408, 429, 498, 499}
 """Statuses below 500 after which a retry can help: timeouts (408, 499) and rate limits (429; 498 is Swift's own)."""
 
-REDIRECT_STATUSES = range(300, 400)
-"""Statuses of redirects, which are never followed."""
-
 AUTH_URL_SETTING = "the connection's URL (auth_url)"
 """The name that errors give to the field of a connection with the URL of its store."""
-
-NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
-"""Errors of the HTTP libraries that mean that there is no response."""
 
 
 @contextmanager
@@ -119,31 +108,3 @@ def _storage_full_reason(error: ClientException) -> str:
     if b"quota" in (body.encode() if isinstance(body, str) else body).lower():
         return "the quota of the container or of the account is used up: delete objects, or request a larger quota"
     return "the object is larger than it takes in one piece"
-
-
-def network_error(error: Exception, auth_url: str) -> StoreError:
-    """Return the error that a missing response means."""
-    if isinstance(error, (requests.exceptions.SSLError, ssl.SSLError)) and "certificate" in str(error).lower():
-        return StoreError(
-            f"The certificate of {auth_url} is not trusted: set verify to the file of the authority that signed it"
-        )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return StoreError(f"{auth_url} is no usable URL: check auth_url")
-    if isinstance(error, (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError)):
-        return StoreUnreachable(f"The object store at {auth_url} did not respond in time (timeout)")
-    return StoreUnreachable(f"The object store at {auth_url} cannot be reached: {_root_cause(error)}")
-
-
-def retry_after(error: Exception) -> float | None:
-    """Return the seconds that the store requested with the response behind *error* (Retry-After); None without any."""
-    return parse_retry_after(getattr(error.__cause__, "http_response_headers", None) or {}, time.time())
-
-
-def _root_cause(error: BaseException) -> str:
-    """Return the text of the innermost error: the errors around it repeat URLs, and addresses of objects in memory."""
-    while True:
-        inner = error.__cause__ or error.__context__ or next((a for a in error.args if isinstance(a, Exception)), None)
-        if inner is None or isinstance(inner, ClientException):
-            break
-        error = inner
-    return getattr(error, "strerror", None) or type(error).__name__

@@ -19,12 +19,13 @@ from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy, RetryState, log_retry
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreError
+from airflow_dlaas.storage.http.errors import retry_after
+from airflow_dlaas.storage.http.http_options import HttpOptions
 from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken
-from airflow_dlaas.storage.swift.errors import retry_after, translate_errors
-from airflow_dlaas.storage.swift.http_options import HttpOptions
-from airflow_dlaas.storage.swift.http_pool import HttpPool
+from airflow_dlaas.storage.swift.errors import translate_errors
+from airflow_dlaas.storage.swift.http_pool import SwiftHttpPool
 from airflow_dlaas.storage.swift.swiftclient_pool import SwiftclientPool
 
 T = TypeVar("T")
@@ -35,10 +36,10 @@ _log = logging.getLogger(__name__)
 class SwiftSession:
     """One token for all threads, and the connections to the store. Thread-safe."""
 
-    def __init__(self, connection: StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+    def __init__(self, connection: SwiftStoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
         self.auth_url = connection.auth_url
         """The URL of the connection, which errors name."""
-        self.http_pool = HttpPool(http_options)
+        self.http_pool = SwiftHttpPool(http_options)
         """Carries the content of objects."""
         self.swiftclient_pool = SwiftclientPool(http_options)
         """Carries everything else."""

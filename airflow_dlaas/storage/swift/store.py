@@ -22,13 +22,13 @@ from airflow_dlaas.contract.store_names import (
     require_new_object_name,
     require_object_name,
 )
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.storage.body import Body, hashing_body
+from airflow_dlaas.storage.http.http_options import HttpOptions
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
 from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.errors import translate_parse_errors
-from airflow_dlaas.storage.swift.http_options import HttpOptions
 from airflow_dlaas.storage.swift.object_download import ObjectDownload, PartDownload, fetch_range
 from airflow_dlaas.storage.swift.object_layout import read_layout
 from airflow_dlaas.storage.swift.object_upload import ManifestUpload, ObjectUpload
@@ -51,7 +51,7 @@ class SwiftStore:
     Use it as a context manager, or call `close`. `open` sends no request; the first method that does logs in.
     """
 
-    def __init__(self, connection: StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+    def __init__(self, connection: SwiftStoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
         self._connection = connection
         self._session = SwiftSession(connection, http_options, retry_policy)
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class SwiftStore:
     @classmethod
     def open(
         cls,
-        connection: StoreConnection,
+        connection: SwiftStoreConnection,
         *,
         verify: bool | str = True,
         connect_timeout: float = 10,

@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 from swiftclient import client as swiftclient
 
-from airflow_dlaas.storage.swift.http_options import HttpOptions
+from airflow_dlaas.storage.http.http_options import HttpOptions
 
 SwiftclientConnection = tuple[Any, Any]
 """swiftclient's pair of the parsed URL and the connection, which stays open between requests."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from tests.chaos.checkpoints.storm import CheckpointStorm
 from tests.chaos.checkpoints.trainings import Trainer
@@ -32,7 +32,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="checkpoints-")))
         swift = EmbeddedSwift(folder / "swift", port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests")
         access = stack.enter_context(swift).login
-        store = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+        store = SwiftStoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
         service = KillableService(folder / "home", DLAAS_GPUS=f"virtual:{chosen.at_once}")
         stack.enter_context(contextlib.closing(service)).start()
         begun = time.monotonic()

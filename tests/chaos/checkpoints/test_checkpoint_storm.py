@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from tests.chaos.checkpoints.storm import CheckpointStorm
 from tests.chaos.checkpoints.trainings import Trainer
 from tests.chaos.service.killable_service import KillableService
@@ -16,7 +16,7 @@ SEED, ROUNDS, AT_ONCE = 20261201, 20, 5
 
 
 @pytest.mark.timeout(900)
-def test_killed_trainings_end_with_the_weights_of_undisturbed_ones(tmp_path: Path, swift: StoreConnection) -> None:
+def test_killed_trainings_end_with_the_weights_of_undisturbed_ones(tmp_path: Path, swift: SwiftStoreConnection) -> None:
     """
     Learners, commands, services and machines end at random times; no part of a checkpoint is read.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
 from airflow_dlaas.service.job_reports import ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
@@ -87,7 +87,7 @@ class ChaosTraining:
 class Trainer:
     """A user that submits these trainings; each request is repeated until the service responds."""
 
-    def __init__(self, service: KillableService, store: StoreConnection) -> None:
+    def __init__(self, service: KillableService, store: SwiftStoreConnection) -> None:
         self.service, self.store = service, store
         self.data, self.results = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("data", "results"))
         with self.swift() as swift:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.service.killable_service import KillableService, connection_document
 
@@ -63,7 +63,7 @@ class Customer:
     Each command appends a line to `STARTED_FILE` when it starts, which stays in its job directory.
     """
 
-    def __init__(self, service: KillableService, store: StoreConnection) -> None:
+    def __init__(self, service: KillableService, store: SwiftStoreConnection) -> None:
         self.service, self.store = service, store
         self.submissions: list[Submission] = []
         self.experiments: set[str] = set()

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import requests
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.config.settings import Settings
 from tests.chaos.service.kill_points import KillPlan
 from tests.conftest import START, ServiceProcess
@@ -213,7 +213,7 @@ def _uses_directory(process: psutil.Process, folder: str) -> bool:
         return False
 
 
-def connection_document(connection: StoreConnection) -> dict[str, str]:
+def connection_document(connection: SwiftStoreConnection) -> dict[str, str]:
     """Return *connection* in the form that a definition has."""
     assert connection.password is not None
     return {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from tests.chaos.service.audit import find_violations
 from tests.chaos.service.customer import TRAININGS, WAIT_FOR_RELEASE, Customer
 from tests.chaos.service.killable_service import KillableService
@@ -54,7 +54,7 @@ def filled(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def customer_on(service: KillableService, swift: StoreConnection) -> Iterator[Customer]:
+def customer_on(service: KillableService, swift: SwiftStoreConnection) -> Iterator[Customer]:
     with contextlib.closing(service):
         service.start()
         customer = Customer(service, swift)

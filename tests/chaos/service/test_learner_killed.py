@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from tests.chaos.service.audit import find_violations
 from tests.chaos.service.customer import Customer, Submission
 from tests.chaos.service.kill_points import AFTER, BEFORE, Point
@@ -50,7 +50,7 @@ class KilledLearners:
 
 
 @pytest.fixture(scope="module")
-def killed_learners(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> Iterator[KilledLearners]:
+def killed_learners(tmp_path_factory: pytest.TempPathFactory, swift: SwiftStoreConnection) -> Iterator[KilledLearners]:
     """A training for each kill point of a learner, all at the same time; the service is killed twice meanwhile."""
     service = KillableService(tmp_path_factory.mktemp("learners") / "home", DLAAS_GPUS=f"virtual:{len(KILLS)}")
     with contextlib.closing(service):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from tests.chaos.service.audit import find_violations
 from tests.chaos.service.customer import WAIT_FOR_RELEASE, Customer
 from tests.chaos.service.forked_service import LEASE_DURATION
@@ -35,7 +35,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Customer, Customer]]:
+def pair(url: str, tmp_path: Path, swift: SwiftStoreConnection) -> Iterator[tuple[Customer, Customer]]:
     """A user of each of two services; the first service has the lease."""
     with contextlib.ExitStack() as stack:
         customers: list[Customer] = []

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition, NotConfigured, NotFound, TrainingOverdue
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.packaging import archive
@@ -43,7 +43,7 @@ def make_definition(service: ServiceProcess, hook: DlaasHook, zip_of_code: Path)
     known = service.connections()["swift_default"]
     connection = {"auth_url": known["host"], "userId": known["login"], "password": known["password"]}
     with SwiftStore.open(
-        StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+        SwiftStoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
     ) as store:
         store.create_container("hook")
     experiment = hook.create_experiment({"name": "hook", "framework": FRAMEWORK})

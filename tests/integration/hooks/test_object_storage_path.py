@@ -13,7 +13,7 @@ import fsspec
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.fs.path import SwiftPath
 from airflow_dlaas.fs.swift import ConnectionFileSystem, _cached_store, get_fs
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -23,7 +23,7 @@ TREE = {"a.txt": b"1", "deep/b.txt": b"22", "deep/er/c.csv": b"333"}
 
 
 @pytest.fixture
-def conn_id(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def conn_id(swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The id of a connection; the default connection has the same fields."""
     fields = {
         "conn_type": "swift",
@@ -170,7 +170,7 @@ def test_path_can_be_made_without_a_connection() -> None:
 
 
 def test_serialized_file_system_contains_no_secret(
-    container: ObjectStoragePath, conn_id: str, swift: StoreConnection
+    container: ObjectStoragePath, conn_id: str, swift: SwiftStoreConnection
 ) -> None:
     fs = container.fs
     fill(container)

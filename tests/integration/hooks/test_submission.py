@@ -24,7 +24,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.task_tag import TaskTag, with_task_tag
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, ProtocolError, Unreachable
@@ -59,7 +59,9 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Definer:
     """Make the definition of a training that runs a command; its experiment and its container exist."""
     known = service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    connection = SwiftStoreConnection(
+        auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"])
+    )
     with SwiftStore.open(connection) as store:
         store.create_container("submission")
     (tmp_path / "code").mkdir()

@@ -14,7 +14,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
     InvalidArgument,
@@ -33,7 +33,7 @@ TREE = {"a.csv": b"1", "deep/b.csv": b"22", "notes.md": b"333"}
 
 
 @pytest.fixture
-def hook(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SwiftHook]:
+def hook(swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SwiftHook]:
     fields = {
         "conn_type": "swift",
         "host": swift.auth_url,
@@ -174,7 +174,7 @@ def test_invalid_names_are_refused(hook: SwiftHook, container: str) -> None:
 
 
 def test_connection_test_reports_accepted_and_refused_credentials(
-    hook: SwiftHook, monkeypatch: pytest.MonkeyPatch, swift: StoreConnection
+    hook: SwiftHook, monkeypatch: pytest.MonkeyPatch, swift: SwiftStoreConnection
 ) -> None:
     assert isinstance(hook.get_conn(), SwiftStore)
     is_accepted, message = hook.test_connection()

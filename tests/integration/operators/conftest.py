@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.operators.training import TrainModelOperator
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.job_files import JobDirectory
@@ -48,7 +48,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def store(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[SwiftStore]:
+def store(swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[SwiftStore]:
     """The object store behind the connection ``swift_default``."""
     known = {
         "conn_type": "swift",
@@ -89,7 +89,9 @@ def service_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> I
 def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
     """The location of an experiment version; the container ``endings`` exists too."""
     known = service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    connection = SwiftStoreConnection(
+        auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"])
+    )
     with SwiftStore.open(connection) as store:
         store.create_container("endings")
     (tmp_path / "code").mkdir()

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound, StoreUnreachable
 from airflow_dlaas.operators.model import FetchModelOperator
 from airflow_dlaas.packaging import archive
@@ -31,7 +31,9 @@ COMMAND = 'mkdir "$RESULT_DIR/model" && cd "$RESULT_DIR/model" && printf large >
 def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of a completed training with two result files, and with a checkpoint."""
     known = service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    connection = SwiftStoreConnection(
+        auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"])
+    )
     with SwiftStore.open(connection) as store:
         store.create_container("fetching")
     code = tmp_path_factory.mktemp("code")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_dlaas.sensors.data import ObjectSensor
@@ -108,14 +108,14 @@ def test_an_event_for_an_object_that_appears_at_once_is_delayed(store: SwiftStor
     assert time.time() >= trigger.deferred_at + first_event.FIRST_EVENT_DELAY
 
 
-def reach(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+def reach(swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     known = {"conn_type": "swift", "host": swift.auth_url, "login": swift.user_id, "password": "wrong", **changed}
     monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known))
 
 
 @pytest.mark.usefixtures("_short_intervals")
 def test_an_unreachable_store_is_retried_and_named_at_the_timeout(
-    swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, container: str
+    swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch, container: str
 ) -> None:
     reach(swift, monkeypatch, host=f"http://127.0.0.1:{free_port()}/auth/v1.0")
     with pytest.raises(AirflowSensorTimeout):
@@ -127,7 +127,7 @@ def test_an_unreachable_store_is_retried_and_named_at_the_timeout(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_refusal_of_the_store_fails_the_sensor_at_once(
-    swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, container: str, deferrable: bool
+    swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch, container: str, deferrable: bool
 ) -> None:
     reach(swift, monkeypatch)
     with pytest.raises(StoreRefused):

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, Unavailable
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
@@ -124,7 +124,9 @@ def test_a_training_with_another_definition_or_without_results_is_not_reused(
     why = {"command": "the definition has changed", "results": "container endings has no objects", "extension": ""}
     if change == "results":
         known = service.connections()["swift_default"]
-        access = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+        access = SwiftStoreConnection(
+            auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"])
+        )
         with SwiftStore.open(access) as store:
             store.delete("endings", [one.name for one in store.list_objects("endings", f"{first}/")])
     if change == "extension":

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, NotConfigured, ObjectNotFound, StoreError, StoreRefused
 from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.plugin import result_stores
@@ -24,7 +24,7 @@ CONTENT = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def store(swift: StoreConnection) -> Iterator[SwiftStore]:
+def store(swift: SwiftStoreConnection) -> Iterator[SwiftStore]:
     with SwiftStore.open(swift) as opened:
         yield opened
 
@@ -37,7 +37,7 @@ def container(store: SwiftStore) -> str:
 
 
 @pytest.fixture
-def folder(swift: StoreConnection, container: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ResultFolder]:
+def folder(swift: SwiftStoreConnection, container: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ResultFolder]:
     fields = {
         "conn_type": "swift",
         "host": swift.auth_url,
@@ -86,7 +86,7 @@ def test_download_of_a_replaced_object_breaks_off(store: SwiftStore, container: 
         next(chunks)
 
 
-def test_missing_objects_and_credentials_are_sentences(swift: StoreConnection, folder: ResultFolder) -> None:
+def test_missing_objects_and_credentials_are_sentences(swift: SwiftStoreConnection, folder: ResultFolder) -> None:
     with pytest.raises(ObjectNotFound, match="no file with this name"):
         folder.open("missing")
     with pytest.raises(ObjectNotFound):

@@ -16,7 +16,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.storage.swift.store import SwiftStore
 
@@ -43,7 +43,7 @@ class Customer:
 
     def swift(self) -> SwiftStore:
         """Open the embedded store with this user's credentials."""
-        return SwiftStore.open(StoreConnection.model_validate(self.store))
+        return SwiftStore.open(SwiftStoreConnection.model_validate(self.store))
 
     def code(self, **files: str) -> str:
         """Create an experiment with *files* (names without ``.py``); return its location."""

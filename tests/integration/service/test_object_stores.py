@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
+from airflow_dlaas.contract.stores import REVEAL_SECRETS, SwiftStoreConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
@@ -49,7 +49,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, keystone: StoreConnection) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, keystone: SwiftStoreConnection) -> Iterator[Site]:
     with ExitStack() as stack:
         foreign = stack.enter_context(serving(Server("127.0.0.2")))
         login = stack.enter_context(serving(Server()))
@@ -97,7 +97,7 @@ def test_submit_refuses_a_storage_url_with_an_ambiguous_host(site: Site, url: st
     assert site.foreign.asked == []
 
 
-def test_submit_refuses_an_endpoint_of_keystone_that_is_not_allowed(site: Site, keystone: StoreConnection) -> None:
+def test_submit_refuses_an_endpoint_of_keystone_that_is_not_allowed(site: Site, keystone: SwiftStoreConnection) -> None:
     """A real Keystone, whose Swift is at another port, which the site does not allow."""
     reply = site.submit("training_data[0]", keystone.model_dump(context=REVEAL_SECRETS, exclude_none=True))
     (error,) = reply.json()["errors"]
@@ -128,7 +128,7 @@ def test_definition_is_accepted_after_its_host_was_allowed(
     kind: str, request: pytest.FixtureRequest, own_service: ServiceProcess
 ) -> None:
     """The login is at one host and the data at another, as on Bluemix."""
-    real: StoreConnection = request.getfixturevalue(kind)
+    real: SwiftStoreConnection = request.getfixturevalue(kind)
     with ExitStack() as stack:
         connection = real.model_dump(context=REVEAL_SECRETS, exclude_none=True)
         if kind == "swift":
@@ -143,7 +143,7 @@ def test_definition_is_accepted_after_its_host_was_allowed(
         client = stack.enter_context(own_service.client())
         customer = Customer(own_service, client)
         customer.store = connection
-        with SwiftStore.open(StoreConnection.model_validate(connection)) as store:
+        with SwiftStore.open(SwiftStoreConnection.model_validate(connection)) as store:
             for container in (customer.data, customer.results):
                 store.create_container(container)
             store.put(customer.data, "numbers.txt", b"1 2 3\n")

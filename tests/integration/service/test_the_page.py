@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
@@ -34,7 +34,9 @@ def test_example_of_the_documentation_works_with_its_curl_command(own_service: S
     )
     own_service.start()
     known = own_service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], userId=known["login"], password=SecretStr(known["password"]))
+    connection = SwiftStoreConnection(
+        auth_url=known["host"], userId=known["login"], password=SecretStr(known["password"])
+    )
     with SwiftStore.open(connection) as store:
         store.create_container("tf_training_data")
         store.put("tf_training_data", "train-images-idx3-ubyte.gz", b"images")

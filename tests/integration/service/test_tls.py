@@ -24,7 +24,7 @@ from airflow.sdk import Connection
 from airflow_dlaas.cli.exit_codes import ExitCode
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.connections import ServiceConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -63,7 +63,7 @@ class Trusting(Customer):
     authority = ""
 
     def swift(self) -> SwiftStore:
-        return SwiftStore.open(StoreConnection.model_validate(self.store), verify=self.authority)
+        return SwiftStore.open(SwiftStoreConnection.model_validate(self.store), verify=self.authority)
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 
 @pytest.fixture
-def store(swift: StoreConnection) -> Iterator[SwiftStore]:
+def store(swift: SwiftStoreConnection) -> Iterator[SwiftStore]:
     with SwiftStore.open(swift, retry_policy=NO_RETRY) as opened:
         yield opened
 

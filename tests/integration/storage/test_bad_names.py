@@ -18,7 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
 from airflow_dlaas.storage.body import BytesBody
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
@@ -58,7 +58,7 @@ def silent_server() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def store(silent_server: socket.socket) -> Iterator[SwiftStore]:
-    connection = StoreConnection(
+    connection = SwiftStoreConnection(
         auth_url=f"http://127.0.0.1:{silent_server.getsockname()[1]}/auth/v1.0",
         user_id="a:u",
         password=SecretStr("made-up"),
@@ -149,7 +149,7 @@ def test_segment_in_an_invalid_container_is_refused(store: SwiftStore, silent_se
     assert not was_requested(silent_server)
 
 
-def test_objects_with_unusual_names_are_only_listed_and_deleted(swift: StoreConnection, tmp_path: Path) -> None:
+def test_objects_with_unusual_names_are_only_listed_and_deleted(swift: SwiftStoreConnection, tmp_path: Path) -> None:
     """
     Other programs may have stored them. A library that normalizes ``/c/../d/x`` would send a request for another
     container.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import for_loopback
@@ -70,7 +70,7 @@ def serving(server: ScriptedServer) -> Iterator[ScriptedServer]:
 def round_trip(server: ScriptedServer, verify: bool | str, path: Path) -> bytes:
     known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"}
     (path / "here").write_bytes(CONTENT)
-    with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, retry_policy=NO_RETRY) as store:
+    with SwiftStore.open(SwiftStoreConnection.model_validate(known), verify=verify, retry_policy=NO_RETRY) as store:
         assert store.put("c", "a", path / "here") == MD5
         store.get("c", "a", path / "there")
     return (path / "there").read_bytes()

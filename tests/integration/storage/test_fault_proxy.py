@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from tests.fault_proxy import (
     CorruptReply,
     CorruptRequest,
@@ -55,7 +55,7 @@ class Reply:
 class PlainClient:
     """A client with one connection to a Swift and a token, without retries."""
 
-    def __init__(self, access: StoreConnection, auth_url: str) -> None:
+    def __init__(self, access: SwiftStoreConnection, auth_url: str) -> None:
         self._access = access
         self._login = urlsplit(auth_url)
         self.connection = http.client.HTTPConnection(
@@ -93,13 +93,13 @@ class PlainClient:
 
 
 @pytest.fixture
-def proxy(swift: StoreConnection) -> Iterator[FaultProxy]:
+def proxy(swift: SwiftStoreConnection) -> Iterator[FaultProxy]:
     with FaultProxy(swift.auth_url) as one:
         yield one
 
 
 @pytest.fixture
-def direct(swift: StoreConnection) -> Iterator[PlainClient]:
+def direct(swift: SwiftStoreConnection) -> Iterator[PlainClient]:
     """A client without the proxy."""
     one = PlainClient(swift, swift.auth_url)
     with contextlib.closing(one.connection):
@@ -107,7 +107,7 @@ def direct(swift: StoreConnection) -> Iterator[PlainClient]:
 
 
 @pytest.fixture
-def client(swift: StoreConnection, proxy: FaultProxy) -> Iterator[PlainClient]:
+def client(swift: SwiftStoreConnection, proxy: FaultProxy) -> Iterator[PlainClient]:
     one = PlainClient(swift, proxy.auth_url)
     with contextlib.closing(one.connection):
         proxy.clear()
@@ -211,7 +211,7 @@ def test_expect_100_continue_is_answered(client: PlainClient, direct: PlainClien
 
 
 def test_clients_are_served_concurrently(
-    swift: StoreConnection, client: PlainClient, proxy: FaultProxy, path: str
+    swift: SwiftStoreConnection, client: PlainClient, proxy: FaultProxy, path: str
 ) -> None:
     proxy.on(Silence(), path=path)
     waiting = threading.Thread(target=client.send, args=("HEAD", path))
@@ -387,7 +387,7 @@ def test_stall_ends_when_the_client_disconnects(
     assert direct.send("HEAD", f"{path}-2").status == 404
 
 
-def test_close_ends_stalled_requests(swift: StoreConnection, path: str) -> None:
+def test_close_ends_stalled_requests(swift: SwiftStoreConnection, path: str) -> None:
     with FaultProxy(swift.auth_url) as proxy:
         one = PlainClient(swift, proxy.auth_url)
         proxy.on(StallReply(1), path=path)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas._util.retry import RetryPolicy
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import (
@@ -164,20 +164,20 @@ STALL_KINDS = {kind for request in UPLOAD_REQUESTS.values() for kind in stall_fa
 
 
 @pytest.fixture(scope="module")
-def direct(swift: StoreConnection) -> Iterator[SwiftStore]:
+def direct(swift: SwiftStoreConnection) -> Iterator[SwiftStore]:
     """A store without the proxy."""
     with SwiftStore.open(swift) as opened:
         yield opened
 
 
 @pytest.fixture
-def proxy(swift: StoreConnection) -> Iterator[FaultProxy]:
+def proxy(swift: SwiftStoreConnection) -> Iterator[FaultProxy]:
     with FaultProxy(swift.auth_url) as one:
         yield one
 
 
 @pytest.fixture
-def store(swift: StoreConnection, proxy: FaultProxy) -> Iterator[SwiftStore]:
+def store(swift: SwiftStoreConnection, proxy: FaultProxy) -> Iterator[SwiftStore]:
     """A store whose requests pass through the proxy."""
     through = swift.model_copy(update={"auth_url": proxy.auth_url})
     with SwiftStore.open(through, retry_policy=FAST_RETRIES) as opened:
@@ -202,7 +202,7 @@ def container(direct: SwiftStore) -> str:
 
 
 @pytest.fixture
-def secrets(swift: StoreConnection, direct: SwiftStore) -> list[str]:
+def secrets(swift: SwiftStoreConnection, direct: SwiftStore) -> list[str]:
     """What no error may contain. The proxy's names for a token end in the token."""
     direct.list_containers()
     return [swift.password.get_secret_value(), direct._session._authenticator.get_token().value]
@@ -509,7 +509,7 @@ def test_retry_waits_until_the_date_in_retry_after(container: str, store: SwiftS
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_retry_after_longer_than_the_limit_ends_the_retries(
-    swift: StoreConnection, direct: SwiftStore, container: str, proxy: FaultProxy, tmp_path: Path, verb: str
+    swift: SwiftStoreConnection, direct: SwiftStore, container: str, proxy: FaultProxy, tmp_path: Path, verb: str
 ) -> None:
     direct.put(container, "one", b"old")
     method, path, call = VERBS[verb]

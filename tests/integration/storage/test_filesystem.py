@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from swiftclient import client as swiftclient
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -48,7 +48,7 @@ def test_ls_lists_one_level_with_the_properties_of_files(fs: SwiftFileSystem, co
     assert container in fs.ls("", detail=False)
 
 
-def test_list_dir_reads_all_pages(swift: StoreConnection, container: str) -> None:
+def test_list_dir_reads_all_pages(swift: SwiftStoreConnection, container: str) -> None:
     class SmallPages(SwiftStore):
         def _list_objects_page(self, container: str, prefix: str, marker: str, **more: Any) -> Any:
             return super()._list_objects_page(container, prefix, marker, **{**more, "limit": more.get("limit") or 3})
@@ -99,7 +99,7 @@ def test_folder_markers_are_folders(store: SwiftStore, fs: SwiftFileSystem, cont
 
 
 def test_unreachable_store_is_an_error_and_not_a_missing_file(
-    swift: StoreConnection, fs: SwiftFileSystem, container: str
+    swift: SwiftStoreConnection, fs: SwiftFileSystem, container: str
 ) -> None:
     assert not fs.exists(f"{container}/a")
     assert not fs.isdir("no-such-container")
@@ -115,7 +115,7 @@ def test_unreachable_store_is_an_error_and_not_a_missing_file(
 
 
 def test_errors_are_os_errors_with_ours_as_their_cause(
-    swift: StoreConnection, fs: SwiftFileSystem, container: str, tmp_path: Path
+    swift: SwiftStoreConnection, fs: SwiftFileSystem, container: str, tmp_path: Path
 ) -> None:
     for function in (fs.info, fs.ls, fs.cat_file, fs.rm, fs.rm_file, fs.modified, fs.rmdir):
         with pytest.raises(FileNotFoundError, match=f"{container}/a") as missing:

@@ -16,7 +16,7 @@ from fsspec.tests.abstract import (
     AbstractPutTests,
 )
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.swift.store import SwiftStore
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 class OnSwift(AbstractFixtures):
     @pytest.fixture
-    def fs(self, swift: StoreConnection) -> Iterator[SwiftFileSystem]:
+    def fs(self, swift: SwiftStoreConnection) -> Iterator[SwiftFileSystem]:
         with SwiftStore.open(swift) as store:
             store.limits()
             yield SwiftFileSystem(store)

@@ -15,7 +15,7 @@ from airflow.sdk import Connection
 from pydantic import SecretStr
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection, StoreType
+from airflow_dlaas.contract.stores import SwiftStoreConnection, StoreType
 from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.hooks.swift import SwiftHook
@@ -28,7 +28,7 @@ WRONG = "hunter2-hunter2"
 
 
 @pytest.fixture
-def store(keystone: StoreConnection) -> Iterator[SwiftStore]:
+def store(keystone: SwiftStoreConnection) -> Iterator[SwiftStore]:
     with SwiftStore.open(keystone, retry_policy=NO_RETRY) as opened:
         yield opened
 
@@ -40,13 +40,13 @@ def container(store: SwiftStore) -> str:
     return name
 
 
-def fields(connection: StoreConnection) -> dict[str, str | None]:
+def fields(connection: SwiftStoreConnection) -> dict[str, str | None]:
     """Return the extra fields of a connection with Keystone."""
     return {"project_id": connection.project_id, "region": connection.region, "domain_name": connection.domain_name}
 
 
 def test_login_by_user_id_and_project_id(
-    store: SwiftStore, keystone: StoreConnection, container: str, tmp_path: Path
+    store: SwiftStore, keystone: SwiftStoreConnection, container: str, tmp_path: Path
 ) -> None:
     assert keystone.user_name is None
     store.put(container, "deep/ü", b"content")
@@ -59,20 +59,22 @@ def test_login_by_user_id_and_project_id(
     assert not list(store.list_objects(container))
 
 
-def test_login_by_user_name_and_domain(keystone: StoreConnection, cloud: Cloud, container: str) -> None:
+def test_login_by_user_name_and_domain(keystone: SwiftStoreConnection, cloud: Cloud, container: str) -> None:
     named = keystone.model_copy(update={"user_id": None, "user_name": cloud.user_name})
     with SwiftStore.open(named) as store:
         assert container in store.list_containers()
 
 
 @pytest.mark.parametrize("end", ["", "/", "/v3", "/v3/"])
-def test_auth_url_works_with_and_without_the_version(keystone: StoreConnection, container: str, end: str) -> None:
+def test_auth_url_works_with_and_without_the_version(keystone: SwiftStoreConnection, container: str, end: str) -> None:
     address = keystone.auth_url.removesuffix("/v3") + end
     with SwiftStore.open(keystone.model_copy(update={"auth_url": address})) as store:
         store.check(container)
 
 
-def test_wrong_password_is_refused_and_never_shown(keystone: StoreConnection, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_password_is_refused_and_never_shown(
+    keystone: SwiftStoreConnection, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = keystone.model_copy(update={"password": SecretStr(WRONG)})
     with SwiftStore.open(wrong) as store, pytest.raises(StoreRefused, match="check userId, password") as refused:
@@ -81,7 +83,7 @@ def test_wrong_password_is_refused_and_never_shown(keystone: StoreConnection, ca
 
 
 def test_log_contains_no_part_of_a_token_or_password(
-    keystone: StoreConnection, cloud: Cloud, container: str, caplog: pytest.LogCaptureFixture
+    keystone: SwiftStoreConnection, cloud: Cloud, container: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with SwiftStore.open(keystone) as store:
@@ -104,19 +106,21 @@ def test_log_contains_no_part_of_a_token_or_password(
     ],
     ids=["project", "user", "name", "domain"],
 )
-def test_unknown_user_or_project_is_refused(keystone: StoreConnection, change: dict[str, str]) -> None:
+def test_unknown_user_or_project_is_refused(keystone: SwiftStoreConnection, change: dict[str, str]) -> None:
     with SwiftStore.open(keystone.model_copy(update=change)) as store, pytest.raises(StoreRefused, match="project_id"):
         store.check("c")
 
 
 @pytest.mark.parametrize("region", [BARE_REGION, "atlantis"])
-def test_region_without_an_object_store_is_named(keystone: StoreConnection, region: str) -> None:
+def test_region_without_an_object_store_is_named(keystone: SwiftStoreConnection, region: str) -> None:
     elsewhere = keystone.model_copy(update={"region": region})
     with SwiftStore.open(elsewhere) as store, pytest.raises(StoreRefused, match=f"region '{region}'.*check region"):
         store.check("c")
 
 
-def test_revoked_token_is_renewed_once(keystone: StoreConnection, cloud: Cloud, container: str, tmp_path: Path) -> None:
+def test_revoked_token_is_renewed_once(
+    keystone: SwiftStoreConnection, cloud: Cloud, container: str, tmp_path: Path
+) -> None:
     """Also for a user that is known by id, for which swiftclient does not renew the token."""
     (tmp_path / "source").write_bytes(b"y" * 3_000_000)
     with SwiftStore.open(keystone, retry_policy=NO_RETRY) as store:
@@ -139,7 +143,7 @@ def test_revoked_token_is_renewed_once(keystone: StoreConnection, cloud: Cloud, 
 
 
 def test_threads_log_in_once_together_and_renew_a_revoked_token_once(
-    keystone: StoreConnection, cloud: Cloud, container: str
+    keystone: SwiftStoreConnection, cloud: Cloud, container: str
 ) -> None:
     threads, before = 8, len(cloud.tokens())
     barrier = threading.Barrier(threads)
@@ -168,7 +172,7 @@ def test_folder_round_trip(store: SwiftStore, container: str, tmp_path: Path) ->
         assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
 
 
-def test_airflow_connection_gives_the_same_credentials(keystone: StoreConnection) -> None:
+def test_airflow_connection_gives_the_same_credentials(keystone: SwiftStoreConnection) -> None:
     connection = Connection(
         conn_id="bluemix",
         conn_type="swift",
@@ -183,7 +187,7 @@ def test_airflow_connection_gives_the_same_credentials(keystone: StoreConnection
 
 
 def test_connection_test_of_the_hook_succeeds_or_gives_the_reason(
-    keystone: StoreConnection, container: str, monkeypatch: pytest.MonkeyPatch
+    keystone: SwiftStoreConnection, container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def test_connection(password: str) -> tuple[bool, str]:
         given = {"conn_type": "swift", "host": keystone.auth_url, "login": keystone.user_id, "password": password}

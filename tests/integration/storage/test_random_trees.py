@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.patterns import is_selected
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.sources import local
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -172,12 +172,12 @@ class Connections:
     """The real store, and the connection to it through the proxy that makes faults."""
 
     direct: SwiftStore
-    through_proxy: StoreConnection
+    through_proxy: SwiftStoreConnection
     proxy: FaultProxy
 
 
 @pytest.fixture
-def connections(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
+def connections(swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
     monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", MTIME_RESOLUTION_NS)
     with FaultProxy(swift.auth_url) as proxy, SwiftStore.open(swift) as direct:
         yield Connections(direct, swift.model_copy(update={"auth_url": proxy.auth_url}), proxy)

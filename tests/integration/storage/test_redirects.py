@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.body import as_body
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
@@ -22,11 +22,11 @@ from tests.redirector import STATUSES, Server, serving
 SECRET = "p4ssw0rd-of-the-tests"
 
 
-def open_store(connection: StoreConnection) -> SwiftStore:
+def open_store(connection: SwiftStoreConnection) -> SwiftStore:
     return SwiftStore.open(connection, retry_policy=NO_RETRY)
 
 
-def with_login_at(connection: StoreConnection, url: str) -> StoreConnection:
+def with_login_at(connection: SwiftStoreConnection, url: str) -> SwiftStoreConnection:
     """Return the same connection with its login at *url*."""
     return connection.model_copy(update={"auth_url": url + urlsplit(connection.auth_url).path})
 
@@ -37,14 +37,14 @@ def origin(url: str) -> str:
 
 
 @pytest.fixture(params=["swift", "keystone"])
-def login(request: pytest.FixtureRequest) -> StoreConnection:
+def login(request: pytest.FixtureRequest) -> SwiftStoreConnection:
     """A connection to the real Swift and to the real Keystone: a redirected login would succeed."""
-    found: StoreConnection = request.getfixturevalue(request.param)
+    found: SwiftStoreConnection = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_login_is_not_redirected_to_another_port(login: StoreConnection, status: int) -> None:
+def test_login_is_not_redirected_to_another_port(login: SwiftStoreConnection, status: int) -> None:
     with (
         serving(Server(target=origin(login.auth_url), status=status)) as redirecting,
         open_store(with_login_at(login, redirecting.url)) as store,
@@ -63,7 +63,9 @@ def test_login_is_not_redirected_to_another_port(login: StoreConnection, status:
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("target_host", ["127.0.0.2", "localhost", "127.0.0.1"], ids=["address", "name", "port"])
-def test_login_sends_nothing_to_the_target_of_a_redirect(login: StoreConnection, status: int, target_host: str) -> None:
+def test_login_sends_nothing_to_the_target_of_a_redirect(
+    login: SwiftStoreConnection, status: int, target_host: str
+) -> None:
     host = "127.0.0.2" if target_host == "127.0.0.2" else "127.0.0.1"
     with serving(Server(host)) as target_server:
         target = f"http://{target_host}:{target_server.server_port}"
@@ -78,7 +80,7 @@ def test_login_sends_nothing_to_the_target_of_a_redirect(login: StoreConnection,
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_login_is_not_redirected_to_another_path_of_its_host(login: StoreConnection, status: int) -> None:
+def test_login_is_not_redirected_to_another_path_of_its_host(login: SwiftStoreConnection, status: int) -> None:
     with (
         serving(Server(status=status, target="/elsewhere")) as redirecting,
         open_store(with_login_at(login, redirecting.url)) as store,
@@ -90,7 +92,7 @@ def test_login_is_not_redirected_to_another_path_of_its_host(login: StoreConnect
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_redirect_error_shows_no_user_and_no_query_of_the_target(
-    login: StoreConnection, status: int, caplog: pytest.LogCaptureFixture
+    login: SwiftStoreConnection, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The user and the query of a URL are often secrets."""
     caplog.set_level(logging.DEBUG)
@@ -104,7 +106,7 @@ def test_redirect_error_shows_no_user_and_no_query_of_the_target(
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://exa mple/", "//", "ftp://x/", "\x00", "http://é/", ""])
-def test_redirect_without_a_usable_target_raises_store_error(login: StoreConnection, location: str) -> None:
+def test_redirect_without_a_usable_target_raises_store_error(login: SwiftStoreConnection, location: str) -> None:
     server = Server(status=302, target=Location(location))
     with (
         serving(server) as redirecting,
@@ -183,7 +185,10 @@ def test_request_with_a_token_is_not_redirected(
         for target in (f"{target_server.url}/v1/AUTH_a/c/a", f"{server.url}/elsewhere"):
             server.script = [(status, {"Location": target}, b"")] * 5
             before = len(server.requests)
-            with open_store(StoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected) as caught:
+            with (
+                open_store(SwiftStoreConnection.model_validate(known)) as store,
+                pytest.raises(StoreRedirected) as caught,
+            ):
                 METHODS[method](store, tmp_path)
             assert len(server.requests) == before + 1
             assert server.url in str(caught.value)
@@ -200,7 +205,7 @@ def test_bulk_delete_is_not_redirected(server: ScriptedServer, status: int) -> N
     able = b'{"bulk_delete": {"max_deletes_per_request": 100}}'
     with serving(Server("127.0.0.2")) as target_server:
         server.script = [(200, {}, able), (status, {"Location": f"{target_server.url}/v1/AUTH_a"}, b"")]
-        with open_store(StoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected):
+        with open_store(SwiftStoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected):
             store.delete("c", ["a", "b"])
         assert target_server.asked == []
     assert [method for method, _, _ in server.requests] == ["GET", "POST"]

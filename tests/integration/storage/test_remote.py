@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.segments import MIB
@@ -159,7 +159,7 @@ def test_folder_markers_are_not_sent(store: SwiftStore, container: str) -> None:
     assert found.name == "sub/a"
 
 
-def test_unreachable_store_is_a_transient_error(swift: StoreConnection) -> None:
+def test_unreachable_store_is_a_transient_error(swift: SwiftStoreConnection) -> None:
     unreachable = swift.model_copy(update={"auth_url": "http://127.0.0.1:1/auth/v1.0"})
     with (
         SwiftStore.open(unreachable, retry_policy=NO_RETRY) as store,

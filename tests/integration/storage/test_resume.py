@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas._util.retry import RetryPolicy
-from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
+from airflow_dlaas.contract.stores import REVEAL_SECRETS, SwiftStoreConnection
 from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
@@ -56,26 +56,26 @@ SIZE = SEGMENT_COUNT * SEGMENT - 1000
 
 
 @pytest.fixture(scope="module")
-def direct(swift: StoreConnection) -> Iterator[SwiftStore]:
+def direct(swift: SwiftStoreConnection) -> Iterator[SwiftStore]:
     """A store without the proxy."""
     with SwiftStore.open(swift) as opened:
         yield opened
 
 
 @pytest.fixture
-def proxy(swift: StoreConnection) -> Iterator[FaultProxy]:
+def proxy(swift: SwiftStoreConnection) -> Iterator[FaultProxy]:
     with FaultProxy(swift.auth_url) as one:
         yield one
 
 
 @pytest.fixture
-def proxied(swift: StoreConnection, proxy: FaultProxy) -> StoreConnection:
+def proxied(swift: SwiftStoreConnection, proxy: FaultProxy) -> SwiftStoreConnection:
     """A connection to the store that passes through the proxy."""
     return swift.model_copy(update={"auth_url": proxy.auth_url})
 
 
 @pytest.fixture
-def store(proxied: StoreConnection) -> Iterator[SwiftStore]:
+def store(proxied: SwiftStoreConnection) -> Iterator[SwiftStore]:
     with SwiftStore.open(proxied, retry_policy=FAST_RETRIES, read_timeout=WAIT_TIMEOUT) as opened:
         yield opened
 
@@ -104,12 +104,12 @@ def fetch(store: SwiftStore, container: str, there: Path, **more: object) -> Tra
 CHILD = """
 import json, sys
 from pathlib import Path
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download, upload
 
 order = json.load(sys.stdin)
-store = SwiftStore.open(StoreConnection.model_validate(order["connection"]))
+store = SwiftStore.open(SwiftStoreConnection.model_validate(order["connection"]))
 folder, container = Path(order["folder"]), order["container"]
 
 def peak():
@@ -132,7 +132,7 @@ print(json.dumps([report.bytes, (peak() - before) * 1024]))
 @contextlib.contextmanager
 def other_process(
     verb: str,
-    connection: StoreConnection,
+    connection: SwiftStoreConnection,
     container: str,
     folder: Path,
     cut: int = SEGMENT,
@@ -192,7 +192,7 @@ def test_upload_resumes_after_a_failure(
 
 
 def test_upload_of_a_killed_process_is_resumed_by_another_process(
-    swift: StoreConnection,
+    swift: SwiftStoreConnection,
     store: SwiftStore,
     proxy: FaultProxy,
     direct: SwiftStore,
@@ -346,7 +346,7 @@ def upload_thread(
 
 
 def test_two_concurrent_uploads_of_one_name_store_one_of_the_files(
-    swift: StoreConnection, direct: SwiftStore, container: str, pair: list[Path]
+    swift: SwiftStoreConnection, direct: SwiftStore, container: str, pair: list[Path]
 ) -> None:
     for _ in range(5):
         results: list[TransferReport | DlaasError] = []
@@ -390,7 +390,7 @@ def test_upload_whose_segments_were_deleted_by_another_upload_fails(
 
 
 def test_upload_that_ends_while_another_deletes_segments_is_complete(
-    swift: StoreConnection,
+    swift: SwiftStoreConnection,
     store: SwiftStore,
     proxy: FaultProxy,
     direct: SwiftStore,
@@ -474,7 +474,7 @@ def test_part_download_resumes_within_the_part(
 
 
 def test_download_of_another_process_is_refused_and_resumed_after_its_end(
-    proxied: StoreConnection,
+    proxied: SwiftStoreConnection,
     store: SwiftStore,
     proxy: FaultProxy,
     direct: SwiftStore,
@@ -584,7 +584,7 @@ def test_part_file_that_another_process_has_just_committed_is_not_reused(
 
 
 def test_transfer_memory_does_not_grow_with_the_file_size(
-    swift: StoreConnection, direct: SwiftStore, container: str, tmp_path: Path
+    swift: SwiftStoreConnection, direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     size, cut = 200 * KIB**2, 8 * KIB**2
     few = write_tree(tmp_path / "few", {"warm": random_bytes(3 * cut, "warm")})

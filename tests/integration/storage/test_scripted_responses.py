@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.integration.storage.scripted_server import CONTENT, MD5, Response, ScriptedServer
@@ -44,7 +44,7 @@ def open_store(server: ScriptedServer) -> Iterator[OpenStore]:
     ) -> SwiftStore:
         known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"} | connection
         store = SwiftStore.open(
-            StoreConnection.model_validate(known), retry_policy=retry_policy, read_timeout=read_timeout
+            SwiftStoreConnection.model_validate(known), retry_policy=retry_policy, read_timeout=read_timeout
         )
         stores.append(store)
         return store
@@ -222,7 +222,7 @@ def test_keystone_login_by_user_id_with_and_without_a_version_in_the_url(
 
 
 def test_keystone_login_by_user_name_and_domain(server: ScriptedServer, open_store: OpenStore) -> None:
-    connection = StoreConnection.model_validate(
+    connection = SwiftStoreConnection.model_validate(
         {"auth_url": server.url, "user_name": "ann", "password": "p4ssw0rd", **KEYSTONE}
     )
     with SwiftStore.open(connection) as store:

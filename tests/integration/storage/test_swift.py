@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
     Corrupted,
@@ -38,7 +38,7 @@ from airflow_dlaas.storage.transfer.api import (
 
 
 @pytest.fixture
-def store(swift: StoreConnection) -> Iterator[SwiftStore]:
+def store(swift: SwiftStoreConnection) -> Iterator[SwiftStore]:
     with SwiftStore.open(swift, retry_policy=NO_RETRY) as opened:
         yield opened
 
@@ -83,7 +83,7 @@ def test_object_names_keep_their_spelling(store: SwiftStore, container: str, tmp
     assert not list(store.list_objects(container))
 
 
-def test_listing_continues_on_the_next_page(swift: StoreConnection, container: str, tmp_path: Path) -> None:
+def test_listing_continues_on_the_next_page(swift: SwiftStoreConnection, container: str, tmp_path: Path) -> None:
     names = [f"{number:05}" for number in range(60)]
     for name in names:
         (tmp_path / name).touch()
@@ -119,7 +119,9 @@ def test_missing_container_and_missing_object_are_distinguished(
     assert not list(tmp_path.iterdir())
 
 
-def test_wrong_password_is_refused_and_never_shown(swift: StoreConnection, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_password_is_refused_and_never_shown(
+    swift: SwiftStoreConnection, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = swift.model_copy(update={"password": SecretStr("hunter2-hunter2")})
     with SwiftStore.open(wrong) as store, pytest.raises(StoreRefused, match="check userId and password") as refused:
@@ -128,7 +130,7 @@ def test_wrong_password_is_refused_and_never_shown(swift: StoreConnection, caplo
 
 
 def test_log_contains_no_part_of_a_token_or_key(
-    swift: StoreConnection, container: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    swift: SwiftStoreConnection, container: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with SwiftStore.open(swift) as store, caplog.at_level(logging.DEBUG, "swiftclient"):
@@ -150,14 +152,14 @@ def test_log_contains_no_part_of_a_token_or_key(
     ],
 )
 def test_wrong_auth_url_is_named_in_the_error(
-    swift: StoreConnection, change: dict[str, str], kind: type[StoreError]
+    swift: SwiftStoreConnection, change: dict[str, str], kind: type[StoreError]
 ) -> None:
     with SwiftStore.open(swift.model_copy(update=change), retry_policy=NO_RETRY) as store, pytest.raises(kind) as error:
         store.check("c")
     assert change["auth_url"] in str(error.value)
 
 
-def test_wrong_path_of_auth_url_is_named_in_the_error(swift: StoreConnection) -> None:
+def test_wrong_path_of_auth_url_is_named_in_the_error(swift: SwiftStoreConnection) -> None:
     wrong = swift.model_copy(update={"auth_url": swift.auth_url.replace("/auth/v1.0", "/elsewhere")})
     with SwiftStore.open(wrong) as store, pytest.raises(StoreError, match=r"usually ends in /auth/v1\.0"):
         store.check("c")
@@ -228,7 +230,7 @@ def test_file_written_during_its_upload_is_never_stored_partially(
     assert one.md5 == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def test_close_leaves_no_connection_open(swift: StoreConnection, container: str) -> None:
+def test_close_leaves_no_connection_open(swift: SwiftStoreConnection, container: str) -> None:
     with closing(SwiftStore.open(swift)) as store:
         store.check(container)
         store.put(container, "a", b"x")

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import BaseOperator
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.hooks.connections import SwiftConnection
@@ -31,7 +31,9 @@ LOCATION = "http://h/v3/ml_assets/experiments/1/versions/2"
 
 def store(conn_id: str) -> SwiftConnection:
     assert conn_id == "my_swift"
-    return SwiftConnection(StoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key")))
+    return SwiftConnection(
+        SwiftStoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key"))
+    )
 
 
 def make_document(**model: Any) -> dict[str, Any]:

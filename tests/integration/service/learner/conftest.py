@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
+from airflow_dlaas.contract.stores import REVEAL_SECRETS, SwiftStoreConnection
 from airflow_dlaas.demo import ports
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
 from airflow_dlaas.service.job_reports import ExitFile, PhaseFile, ProcessIdentity
@@ -54,7 +54,7 @@ def bubblewrap_works() -> bool:
 class Job:
     """A job directory as the dispatcher creates it, and the results of the learner."""
 
-    def __init__(self, path: Path, connection: StoreConnection, runner: LocalRunner) -> None:
+    def __init__(self, path: Path, connection: SwiftStoreConnection, runner: LocalRunner) -> None:
         self.folder = JobDirectory(path)
         self.id = path.name
         self.connection = connection
@@ -200,7 +200,7 @@ def zipped() -> Callable[[dict[str, str]], bytes]:
 
 
 @pytest.fixture
-def job(tmp_path: Path, swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
+def job(tmp_path: Path, swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
     """A job to be prepared; nothing of it is running any more at the end of the test."""
     monkeypatch.setenv("DLAAS_PASSWORD", "a-setting-of-the-service")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-service")

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.attempts import ResumedFrom
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.results import marker_content, marker_name
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.training import Metric, PhaseTime
 from airflow_dlaas.exceptions import StoreUnreachable
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, manifest_name
@@ -228,7 +228,7 @@ def test_results_that_a_checkpoint_needs_stay(job):
 
 def test_store_that_is_down_is_retried_and_never_means_from_zero(job, own_swift):
     login = own_swift.login
-    job.connection = StoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
+    job.connection = SwiftStoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
     with job.store() as store:
         store.create_container(job.container)
         store_checkpoint_by_hand(store, job.container, job.id, 1, 1, {"last": b"x"})

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.results import checkpoints_folder, is_internal
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.checkpoints.manifest import CheckpointManifest, EntryKind, parse_manifest_name
 from airflow_dlaas.service.job_files import read_job_file
 from airflow_dlaas.service.job_reports import CheckpointsFile, ProcessIdentity
@@ -344,7 +344,7 @@ def test_store_that_refuses_for_a_while_gets_the_next_checkpoint(job, proxy, sta
 
 def test_store_that_is_away_for_a_while_does_not_disturb_the_command(job, own_swift, start, stored):
     login = own_swift.login
-    job.connection = StoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
+    job.connection = SwiftStoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
     with job.store() as store:
         store.create_container(job.container)
     start(

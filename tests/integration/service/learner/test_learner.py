@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.job_files import read_job_file
 from airflow_dlaas.service.job_reports import ProcessIdentity
@@ -302,7 +302,7 @@ def test_incomplete_job_directory_ends_with_exit_json(job, missing):
 def test_unreachable_store_is_retried(job, own_swift):
     """The embedded store restarts with the service, and trainings continue."""
     login = own_swift.login
-    job.connection = StoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
+    job.connection = SwiftStoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
     job.put("a", b"1")
     own_swift.stop()
     job.start("cat a")

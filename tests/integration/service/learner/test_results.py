@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.results import MARKER_BASENAME, is_internal
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.service.job_files import read_job_file
 from airflow_dlaas.service.job_reports import ExitIfLostFile, ProcessIdentity
 from airflow_dlaas.service.process.process_info import identify
@@ -223,7 +223,7 @@ def test_internal_error_keeps_exit_code_and_log(job, step, module, command, ends
 @pytest.mark.parametrize(("command", "exit_code", "code"), [("true", 0, "S303"), ("exit 3", 3, "C201")])
 def test_learner_killed_while_storing_keeps_the_exit_code(job, own_swift, command, exit_code, code):
     login = own_swift.login
-    job.connection = StoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
+    job.connection = SwiftStoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
     job.put("a", b"1")
     job.start(f"echo ready; until test -e go; do sleep 0.02; done; {command}")
     job.wait(lambda: job.log_contains("ready"), "the command")

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.instance import Runtime
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, StoreRefused
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
@@ -112,12 +112,12 @@ class FakeObjectStores:
     created: list[str] = field(default_factory=list)
     uncreatable: set[str] = field(default_factory=set)
 
-    def __call__(self, connection: StoreConnection, container: str) -> None:  # noqa: ARG002
+    def __call__(self, connection: SwiftStoreConnection, container: str) -> None:  # noqa: ARG002
         self.asked.append(container)
         if container in self.refusals:
             raise self.refusals[container]
 
-    def create(self, connection: StoreConnection, container: str) -> None:  # noqa: ARG002
+    def create(self, connection: SwiftStoreConnection, container: str) -> None:  # noqa: ARG002
         if container in self.uncreatable:
             raise StoreRefused(container)
         self.created.append(container)

@@ -13,7 +13,7 @@ from requests.auth import _basic_auth_str
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
 from airflow_dlaas._util.tls import tls_context
-from airflow_dlaas.storage.swift.http_options import HttpOptions
+from airflow_dlaas.storage.http.http_options import HttpOptions
 
 
 @dataclass(frozen=True)

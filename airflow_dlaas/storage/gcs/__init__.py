@@ -1,0 +1,1 @@
+"""`ObjectStore` over Google Cloud Storage."""

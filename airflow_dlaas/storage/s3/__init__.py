@@ -1,0 +1,1 @@
+"""`ObjectStore` over S3."""
