@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
 from airflow_dlaas.storage.body import Body, BytesBody, as_body
-from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
+from airflow_dlaas.storage.object_store import (
+    BytesCallback,
+    ObjectLayout,
+    Part,
+    PartsUpload,
+    RunAll,
+    StoredObject,
+    StoreLimits,
+    WriteAt,
+)
 from airflow_dlaas.storage.segments import slo_etag
+from airflow_dlaas.storage.swift import segment_cleanup
+from airflow_dlaas.storage.swift.segmented_copy import copy_object
+from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload, require_segment_names
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -24,6 +37,8 @@ def md5(content: bytes) -> str:
 class MemoryStore:
     """
     An object store with a container ``c`` that holds *objects*. It refuses objects whose names end with ``full``.
+
+    It stores large objects as the Swift store does, with the same code: as segments in a second container.
 
     ``asked`` has the names of the objects of ``c`` that were stored or fetched; ``bytes_sent`` counts the bytes stored
     in any container.
@@ -70,8 +85,11 @@ class MemoryStore:
                 etag = layout.etag if layout.parts else None
                 yield StoredObject(name, layout.size, layout.md5, NOW, slo_etag=etag)
 
-    def list_dir(self, container: str, folder: str) -> Iterator[StoredObject | str]:
-        raise NotImplementedError
+    def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
+        self.check(container)
+        if limit != 1 or folder:
+            raise NotImplementedError
+        return iter(())
 
     def put(
         self,
@@ -164,9 +182,37 @@ class MemoryStore:
         self.get_layout(container, name)
         return self.content(container, name)[start:end]
 
+    def require_multipart_name(self, container: str, name: str, *, size: int, part_size: int) -> None:
+        require_segment_names(container, name, size, part_size)
+
+    def begin_multipart(
+        self, container: str, name: str, *, size: int | None, part_size: int, is_new: bool = False
+    ) -> PartsUpload:
+        upload = SegmentsUpload(self, container, name, size=size, part_size=part_size, is_new=is_new)  # type: ignore[arg-type]
+        upload.begin()
+        return upload
+
+    def replacing(
+        self, container: str, name: str, stored: StoredObject | None = None
+    ) -> AbstractContextManager[object]:
+        return segment_cleanup.replacing(self, container, name, stored)  # type: ignore[arg-type]
+
+    def copy(self, container: str, name: str, to_container: str, to_name: str, *, run: RunAll | None = None) -> bool:
+        return copy_object(self, (container, name), (to_container, to_name), run)  # type: ignore[arg-type]
+
+    def copy_whole(self, container: str, name: str, to_container: str, to_name: str) -> None:
+        self.check(to_container)
+        self.containers[to_container][to_name] = self.content(container, name)
+
     def delete(self, container: str, names: Iterable[str]) -> None:
         for name in names:
             self.containers[container].pop(name, None)
+
+    def delete_stored(self, container: str, objects: Sequence[StoredObject]) -> None:
+        segment_cleanup.delete_stored(self, container, objects)  # type: ignore[arg-type]
+
+    def delete_abandoned(self, container: str, prefix: str, is_abandoned: Callable[[str], bool]) -> None:
+        segment_cleanup.delete_abandoned(self, container, prefix, is_abandoned)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

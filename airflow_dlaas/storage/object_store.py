@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,9 @@ BytesCallback = Callable[[int], None]
 
 WriteAt = Callable[[int, bytes], None]
 """Receives an offset in the object, and the bytes that begin there."""
+
+RunAll = Callable[[Iterable[Callable[[], object]]], None]
+"""Calls all functions, several at the same time, and returns when all have ended; raises the first error of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ class StoreLimits:
     max_object_size: int = 5 * 1024**3
     """Bytes of an object in one piece. The default is Swift's own."""
     max_segments: int = 0
-    """Segments of one object; 0 if the store does not publish that it supports objects of segments."""
+    """Parts of one object; 0 if the store does not publish that it supports objects of parts."""
+    min_part_size: int = 1
+    """Bytes of a part, except for the last one."""
     max_deletes: int = 0
     """Objects that one request can delete; 0 if each needs a request."""
     page_size: int = 0
@@ -95,7 +101,11 @@ class PartsUpload(Protocol):
     """
     One large object that is stored in parts, and appears in one step when it is complete.
 
-    Thread-safe: parts may be sent at the same time, in any order. Part *number* begins with 0.
+    Thread-safe: parts may be sent at the same time, in any order. Part *number* begins with 0. Without `complete` and
+    `discard` the parts stay, and the next upload of the same sizes can use them.
+
+    If two uploads of one name run at the same time, the object of one of them remains. The other fails with an error,
+    unless it was complete earlier; its next attempt succeeds.
     """
 
     def stored_parts(self, number: int) -> Sequence[StoredPart]:
@@ -123,7 +133,7 @@ class PartsUpload(Protocol):
 
     def discard(self) -> None:
         """
-        Delete the parts that were sent. Without it they stay, and the next upload can use them.
+        Delete the parts that were sent.
 
         :raises StoreError: they could not be deleted; the next upload to this name deletes them.
         """
@@ -230,9 +240,40 @@ class ObjectStore(Protocol):
         :raises Corrupted: a segment is gone, or was replaced.
         """
 
+    def require_multipart_name(self, container: str, name: str, *, size: int, part_size: int) -> None:
+        """
+        Check that `begin_multipart` with these arguments can be called; sends no request.
+
+        :raises InvalidName: what the store makes of the names for the parts would be too long.
+        """
+
+    def begin_multipart(
+        self, container: str, name: str, *, size: int | None, part_size: int, is_new: bool = False
+    ) -> PartsUpload:
+        """
+        Begin the upload of an object in parts, or resume one of the same sizes that was interrupted.
+
+        :param size: bytes of the object; None if they are not known yet: then there is nothing to resume, and the parts
+            may have other sizes.
+        :param part_size: bytes of each part but the last one, between the limits of the store.
+        :param is_new: there is no object of this name, so that no request looks for one that is replaced.
+        :raises ContainerNotFound: there is no such container. If *size* is known, `PartsUpload` may raise it, too.
+        """
+
+    def replacing(
+        self, container: str, name: str, stored: StoredObject | None = None
+    ) -> AbstractContextManager[object]:
+        """
+        Delete, after the block has replaced the object *name* by `put`, what only the replaced object consisted of.
+
+        Nothing is deleted if the block fails. A store whose objects own nothing else sends no request.
+
+        :param stored: the object *name* as a listing has it, which may show that no request is needed.
+        """
+
     def get_layout(self, container: str, name: str) -> ObjectLayout:
         """
-        Return the size, the ETag and the segments of an object.
+        Return the size, the ETag and the parts of an object.
 
         :raises ObjectNotFound: there is no object of that name.
         """
@@ -268,12 +309,31 @@ class ObjectStore(Protocol):
         Only their number is checked: a range has no checksum.
         """
 
-    def copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
+    def copy(self, container: str, name: str, to_container: str, to_name: str, *, run: RunAll | None = None) -> bool:
         """
-        Copy an object in one piece to *to_name* in *to_container*, inside the store.
+        Copy an object to *to_name* in *to_container*, inside the store; it replaces an object of that name in one step.
 
-        The store responds when the copy is complete. For a large object that may take longer than the read timeout.
+        The copy owns all that it consists of: either may be deleted without the other.
+
+        :param run: runs the requests of a large object at the same time; None runs one after the other.
+        :return: False if the store cannot copy this object before the read timeout ends; then nothing was changed.
+        :raises StoreError: the object was replaced during the copy.
         """
 
     def delete(self, container: str, names: Iterable[str]) -> None:
-        """Delete objects; a missing object is no error. The segments of an object that consists of segments stay."""
+        """Delete objects; a missing object is no error. What an object of segments consists of stays."""
+
+    def delete_stored(self, container: str, objects: Sequence[StoredObject]) -> None:
+        """
+        Delete *objects*, as a listing has them, with what only they consist of; a missing object is no error.
+
+        The segments of an object stay if a component of its name is ``.`` or ``..``: no request can ask for its layout.
+        """
+
+    def delete_abandoned(self, container: str, prefix: str, is_abandoned: Callable[[str], bool]) -> None:
+        """
+        Delete the parts of uploads that were never completed.
+
+        :param prefix: the names of their objects begin with it.
+        :param is_abandoned: whether there is neither an object of this name nor an upload of it now.
+        """

@@ -18,6 +18,14 @@ from airflow_dlaas.storage.object_store import ObjectStore
 class OpenedStore(ObjectStore, Protocol):
     """An object store with connections: a context manager that closes them."""
 
+    @property
+    def account_url(self) -> str:
+        """
+        What identifies the account: two stores with the same URL have the same containers. It contains no secret.
+
+        :raises StoreError: the store is asked for the URL, and cannot be reached or refuses.
+        """
+
     def __enter__(self) -> Self:
         """Return the store."""
 

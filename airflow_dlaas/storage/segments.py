@@ -22,6 +22,7 @@ DEFAULT_SEGMENT_SIZE = 64 * MIB
 """Bytes of a segment: the most that a resumed upload sends again for each connection."""
 
 _SEGMENT_NAME = re.compile(r"dlaas/(?P<size>\d+)/(?P<cut>\d+)/(?P<upload>[0-9a-f]{16})/(?P<number>\d{8})")
+_SEGMENT = re.compile(rf"(?P<owner>.+)/{_SEGMENT_NAME.pattern}", re.DOTALL)
 
 
 def is_large(size: int, segment_size: int = DEFAULT_SEGMENT_SIZE) -> bool:
@@ -53,6 +54,12 @@ def slo_etag(md5s: Iterable[str]) -> str:
     return hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
 
 
+def multipart_etag(md5s: Iterable[str]) -> str:
+    """Return the ETag that S3 gives an object of parts: the MD5 of the MD5s in bytes, and the number of parts."""
+    binary = [bytes.fromhex(one) for one in md5s]
+    return f"{hashlib.md5(b''.join(binary), usedforsecurity=False).hexdigest()}-{len(binary)}"
+
+
 def segment_container(container: str) -> str:
     """Return the name of the container for the segments of the objects in *container*."""
     return f"{container}_segments"
@@ -66,6 +73,12 @@ def segment_prefix(name: str) -> str:
 def segment_name(name: str, size: int, segment_size: int, upload_id: str, number: int) -> str:
     """Return the name of a segment."""
     return f"{segment_prefix(name)}{size}/{segment_size}/{upload_id}/{number:08}"
+
+
+def segment_owner(segment: str) -> str | None:
+    """Return the name of the object that *segment* was stored for; None for the segment of another program."""
+    match = _SEGMENT.fullmatch(segment)
+    return match["owner"] if match else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,10 @@ class SwiftSession:
         self._retry_policy = retry_policy
         self._authenticator = Authenticator(connection, http_options)
 
+    def storage_url(self) -> str:
+        """Return the storage URL of the account; log in if there is no token."""
+        return self.run(lambda token: token.storage_url, what=f"Logging in at {self.auth_url}")
+
     def close(self) -> None:
         """Close idle connections. The session can be used afterwards; it then makes new ones."""
         self.http_pool.close()

@@ -2,60 +2,43 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-from urllib.parse import quote
 
-from swiftclient import client as swiftclient
 from typing_extensions import Self
 
 from airflow_dlaas._util.retry import RetryPolicy
-from airflow_dlaas.contract.store_names import (
-    has_dot_component,
-    require_container_name,
-    require_list_prefix,
-    require_new_object_name,
-    require_object_name,
-)
+from airflow_dlaas.contract.store_names import require_container_name, require_list_prefix
 from airflow_dlaas.contract.stores import SwiftStoreConnection
-from airflow_dlaas.exceptions import ObjectNotFound, StoreError
-from airflow_dlaas.storage.body import Body, hashing_body
+from airflow_dlaas.exceptions import ObjectNotFound
+from airflow_dlaas.storage.body import Body
 from airflow_dlaas.storage.http.http_options import HttpOptions
-from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
-from airflow_dlaas.storage.swift.auth import AuthToken
-from airflow_dlaas.storage.swift.errors import translate_parse_errors
+from airflow_dlaas.storage.object_store import (
+    BytesCallback,
+    ObjectLayout,
+    Part,
+    PartsUpload,
+    RunAll,
+    StoredObject,
+    WriteAt,
+)
+from airflow_dlaas.storage.swift import segment_cleanup
+from airflow_dlaas.storage.swift.account import SwiftAccount, require_valid_name, require_valid_new_name
 from airflow_dlaas.storage.swift.object_download import ObjectDownload, PartDownload, fetch_range
-from airflow_dlaas.storage.swift.object_layout import read_layout
-from airflow_dlaas.storage.swift.object_upload import ManifestUpload, ObjectUpload
-from airflow_dlaas.storage.swift.responses import parse_entry, parse_head, parse_limits, require_deleted
-from airflow_dlaas.storage.swift.session import SwiftSession
-
-Names = list[str]
-
-Page = list[dict[str, Any]]
-"""A page of a listing, as it is in Swift's JSON."""
-
-MAX_BULK_DELETE = 1000
-"""Objects that one request deletes at most: its response ends when all are deleted, at about 200 a second."""
+from airflow_dlaas.storage.swift.object_upload import ObjectUpload
+from airflow_dlaas.storage.swift.segmented_copy import copy_object
+from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload, require_segment_names
 
 
-class SwiftStore:
+class SwiftStore(SwiftAccount):
     """
     One account of a Swift; as many connections as threads send requests at the same time, and one token.
 
     Use it as a context manager, or call `close`. `open` sends no request; the first method that does logs in.
     """
-
-    def __init__(self, connection: SwiftStoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
-        self._connection = connection
-        self._session = SwiftSession(connection, http_options, retry_policy)
-        self._lock = threading.Lock()
-        self._limits: StoreLimits | None = None
 
     @classmethod
     def open(
@@ -91,69 +74,9 @@ class SwiftStore:
 
     def close(self) -> None:
         """Close idle connections. The store can be used afterwards."""
-        self._session.close()
+        self.session.close()
 
     # ---- the methods of ObjectStore, which has their guarantees
-
-    def check(self, container: str) -> None:
-        require_container_name(container)
-        self._session.call_once(swiftclient.head_container, container)
-
-    def limits(self) -> StoreLimits:
-        with self._lock:
-            if self._limits is None:
-                self._limits = parse_limits(self._session.capabilities())
-            return self._limits
-
-    def list_containers(self) -> Sequence[str]:
-        names: Names = []
-        while page := self._list_containers_page(names[-1] if names else ""):
-            with translate_parse_errors(self._session.auth_url):
-                names += [one["name"] for one in page]
-        return names
-
-    def create_container(self, name: str) -> None:
-        require_container_name(name)
-        self._session.call(f"Creating container {name}", swiftclient.put_container, name)
-
-    def delete_container(self, name: str) -> None:
-        require_container_name(name)
-        self._session.call(f"Deleting container {name}", swiftclient.delete_container, name)
-
-    def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
-        _require_valid_prefix(container, prefix)
-        marker = ""
-        while page := self._list_objects_page(container, prefix, marker):
-            with translate_parse_errors(self._session.auth_url):
-                found = [parse_entry(entry) for entry in page]
-            yield from found
-            if self._limits is not None and len(page) < self._limits.page_size:
-                return
-            if found[-1].name <= marker:
-                raise StoreError(f"The object store at {self._session.auth_url} lists {container} without end")
-            marker = found[-1].name
-
-    def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
-        _require_valid_prefix(container, folder)
-        marker = ""
-        while page := self._list_objects_page(container, folder, marker, delimiter="/", limit=limit):
-            with translate_parse_errors(self._session.auth_url):
-                found = [entry.get("subdir") or parse_entry(entry) for entry in page]
-                last = str(page[-1].get("subdir") or page[-1]["name"])
-            yield from found
-            if limit or (self._limits is not None and len(page) < self._limits.page_size):
-                return
-            if last <= marker:
-                raise StoreError(f"The object store at {self._session.auth_url} lists {container} without end")
-            marker = last
-
-    def stat(self, container: str, name: str) -> StoredObject:
-        _require_valid_name(container, name)
-        headers = self._session.call(
-            f"Reading the headers of {container}/{name}", swiftclient.head_object, container, name
-        )
-        with translate_parse_errors(self._session.auth_url):
-            return parse_head(name, headers)
 
     def put(
         self,
@@ -165,40 +88,18 @@ class SwiftStore:
         content_type: str | None = None,
         on_progress: BytesCallback | None = None,
     ) -> str:
-        _require_valid_new_name(container, name)
-        upload = ObjectUpload(self._session, container, name, source, md5, content_type, on_progress)
+        require_valid_new_name(container, name)
+        upload = ObjectUpload(self.session, container, name, source, md5, content_type, on_progress)
         # Without the object's name: a status of 404 is about the container.
-        return self._session.run(upload.send, container, what=f"Uploading {container}/{name}")
-
-    def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
-        _require_valid_new_name(container, name)
-        upload = ObjectUpload(self._session, container, name, hashing_body(body), on_progress=on_progress)
-        return self._session.run(upload.send, container, what=f"Uploading segment {container}/{name}")
-
-    def complete_multipart(
-        self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
-    ) -> None:
-        _require_valid_new_name(container, name)
-        for part in parts:
-            if part.segment:
-                _require_valid_name(*part.segment)
-        upload = ManifestUpload(self._session, container, name, parts, content_type)
-        self._session.run(upload.send, container, name, what=f"Uploading the manifest of {container}/{name}")
-
-    def get_layout(self, container: str, name: str) -> ObjectLayout:
-        _require_valid_name(container, name)
-        return self._session.run(
-            lambda _token: read_layout(self._session, container, name),
-            what=f"Reading the layout of {container}/{name}",
-        )
+        return self.session.run(upload.send, container, what=f"Uploading {container}/{name}")
 
     def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
-        _require_valid_name(container, name)
-        download = ObjectDownload(self._session, container, name, destination, on_progress)
+        require_valid_name(container, name)
+        download = ObjectDownload(self.session, container, name, destination, on_progress)
         try:
-            return self._session.run(download.fetch, container, name, what=f"Downloading {container}/{name}")
+            return self.session.run(download.fetch, container, name, what=f"Downloading {container}/{name}")
         except ObjectNotFound:
-            self._require_container(container)  # a missing container gives the same response
+            self.require_container(container)  # a missing container gives the same response
             raise
 
     def get_part(
@@ -211,86 +112,50 @@ class SwiftStore:
         *,
         on_progress: BytesCallback | None = None,
     ) -> None:
-        _require_valid_name(container, name)
-        download = PartDownload(self._session, container, name, layout, part, write_at, on_progress)
+        require_valid_name(container, name)
+        download = PartDownload(self.session, container, name, layout, part, write_at, on_progress)
         what = f"Downloading {part.size} bytes from {part.start} on of {container}/{name}"
-        self._session.run(download.fetch, container, name, what=what)
+        self.session.run(download.fetch, container, name, what=what)
 
     def read_range(self, container: str, name: str, start: int, end: int) -> bytes:
-        _require_valid_name(container, name)
+        require_valid_name(container, name)
         if end <= start:
             return b""
-        return self._session.run(
-            partial(fetch_range, self._session, container, name, start, end),
+        return self.session.run(
+            partial(fetch_range, self.session, container, name, start, end),
             container,
             name,
             what=f"Reading bytes {start} to {end} of {container}/{name}",
         )
 
-    def copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
-        _require_valid_name(container, name)
-        _require_valid_new_name(to_container, to_name)
-        what, destination = f"Copying {container}/{name} to {to_container}/{to_name}", f"/{to_container}/{to_name}"
-        try:
-            self._session.call(what, swiftclient.copy_object, container, name, destination=destination)
-        except ObjectNotFound:
-            self._require_container(to_container)  # a missing destination gives the same response
-            raise
+    def require_multipart_name(self, container: str, name: str, *, size: int, part_size: int) -> None:
+        require_valid_new_name(container, name)
+        require_segment_names(container, name, size, part_size)
 
-    def delete(self, container: str, names: Iterable[str]) -> None:
+    def begin_multipart(
+        self, container: str, name: str, *, size: int | None, part_size: int, is_new: bool = False
+    ) -> PartsUpload:
+        require_valid_new_name(container, name)
+        upload = SegmentsUpload(self, container, name, size=size, part_size=part_size, is_new=is_new)
+        upload.begin()
+        return upload
+
+    def replacing(
+        self, container: str, name: str, stored: StoredObject | None = None
+    ) -> AbstractContextManager[object]:
+        require_valid_new_name(container, name)
+        return segment_cleanup.replacing(self, container, name, stored)
+
+    def copy(self, container: str, name: str, to_container: str, to_name: str, *, run: RunAll | None = None) -> bool:
+        require_valid_name(container, name)
+        require_valid_new_name(to_container, to_name)
+        return copy_object(self, (container, name), (to_container, to_name), run)
+
+    def delete_stored(self, container: str, objects: Sequence[StoredObject]) -> None:
         require_container_name(container)
-        remaining = [names] if isinstance(names, str) else list(names)
-        dotted = [one for one in remaining if has_dot_component(one)]
-        for name in remaining:
-            if not has_dot_component(name):
-                require_object_name(name, "names")
-        batch_size = min(self.limits().max_deletes, MAX_BULK_DELETE) if len(remaining) > 1 or dotted else 0
-        if dotted and not batch_size:
-            require_object_name(dotted[0], "names")  # in a URL the name would mean another object
-        while batch_size and remaining:
-            batch, remaining = remaining[:batch_size], remaining[batch_size:]
-            attempt = partial(self._bulk_delete, container, batch)
-            self._session.run(attempt, container, what=f"Deleting {len(batch)} objects of {container}")
-        for name in remaining:
-            with suppress(ObjectNotFound):
-                self._session.call(f"Deleting {container}/{name}", swiftclient.delete_object, container, name)
+        segment_cleanup.delete_stored(self, container, objects)
 
-    def _list_containers_page(self, marker: str) -> Page:
-        what = f"Listing the containers at {self._session.auth_url}"
-        page: Page = self._session.call(what, swiftclient.get_account, marker=marker)[1]
-        return page
-
-    def _list_objects_page(self, container: str, prefix: str, marker: str, **options: Any) -> Page:
-        what = f"Listing container {container}"
-        options = {"prefix": prefix, "marker": marker, **options}
-        page: Page = self._session.call(what, swiftclient.get_container, container, **options)[1]
-        return page
-
-    def _require_container(self, container: str) -> None:
-        self._session.call(f"Reading the headers of container {container}", swiftclient.head_container, container)
-
-    def _bulk_delete(self, container: str, names: Names, token: AuthToken) -> None:
-        body = "\n".join(quote(f"/{container}/{name}") for name in names).encode()
-        headers = {"Content-Type": "text/plain", "Accept": "application/json"}
-        with self._session.swiftclient_pool.connection(token.storage_url) as connection:
-            # The status 200 is sent before the objects are deleted; the result is at the end of the body.
-            response_body: bytes = swiftclient.post_account(
-                token.storage_url, token.value, headers, http_conn=connection, query_string="bulk-delete", data=body
-            )[1]
-        with translate_parse_errors(self._session.auth_url):
-            require_deleted(container, response_body)
-
-
-def _require_valid_prefix(container: str, prefix: str) -> None:
-    require_container_name(container)
-    require_list_prefix(prefix)
-
-
-def _require_valid_name(container: str, name: str) -> None:
-    require_container_name(container)
-    require_object_name(name)
-
-
-def _require_valid_new_name(container: str, name: str) -> None:
-    require_container_name(container)
-    require_new_object_name(name)
+    def delete_abandoned(self, container: str, prefix: str, is_abandoned: Callable[[str], bool]) -> None:
+        require_container_name(container)
+        require_list_prefix(prefix)
+        segment_cleanup.delete_abandoned(self, container, prefix, is_abandoned)

@@ -205,7 +205,7 @@ def container(direct: SwiftStore) -> str:
 def secrets(swift: SwiftStoreConnection, direct: SwiftStore) -> list[str]:
     """What no error may contain. The proxy's names for a token end in the token."""
     direct.list_containers()
-    return [swift.password.get_secret_value(), direct._session._authenticator.get_token().value]
+    return [swift.password.get_secret_value(), direct.session._authenticator.get_token().value]
 
 
 OUTSIDE = {"data.txt": b"beside", "other/small": b"elsewhere"}

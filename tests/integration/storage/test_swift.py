@@ -137,7 +137,7 @@ def test_log_contains_no_part_of_a_token_or_key(
         store.put(container, "a", b"x")
         with pytest.raises(ObjectNotFound):
             store.get(container, "b", tmp_path / "b")
-        token = store._session._authenticator.get_token().value
+        token = store.session._authenticator.get_token().value
     assert "X-Auth-Token" in caplog.text or "x-auth-token" in caplog.text
     assert token not in caplog.text
     assert token[3:12] not in caplog.text
@@ -167,7 +167,7 @@ def test_wrong_path_of_auth_url_is_named_in_the_error(swift: SwiftStoreConnectio
 
 def test_expired_token_is_renewed_without_an_error(store: SwiftStore, container: str, tmp_path: Path) -> None:
     """A token that the store rejects is replaced, also when the body is bytes."""
-    authenticator = store._session._authenticator
+    authenticator = store.session._authenticator
     authenticator._token = AuthToken(authenticator.get_token().storage_url, "AUTH_tk_expired")
     store.put(container, "a", b"content")
     authenticator._token = AuthToken(authenticator.get_token().storage_url, "AUTH_tk_expired")
@@ -183,7 +183,7 @@ def test_threads_share_a_store(store: SwiftStore, container: str, tmp_path: Path
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(round_trip, range(80)))
-    assert len(store._session.swiftclient_pool._idle) <= 8
+    assert len(store.session.swiftclient_pool._idle) <= 8
 
 
 def test_folder_round_trip_transfers_nothing_the_second_time(store: SwiftStore, container: str, tmp_path: Path) -> None:
@@ -234,10 +234,10 @@ def test_close_leaves_no_connection_open(swift: SwiftStoreConnection, container:
     with closing(SwiftStore.open(swift)) as store:
         store.check(container)
         store.put(container, "a", b"x")
-        assert store._session.swiftclient_pool._idle
-        (idle,) = (idle for _, idle in store._session.http_pool._routes.values())
+        assert store.session.swiftclient_pool._idle
+        (idle,) = (idle for _, idle in store.session.http_pool._routes.values())
         (connection,) = idle
-    assert not store._session.swiftclient_pool._idle
+    assert not store.session.swiftclient_pool._idle
     assert not idle
     assert connection.sock is None
     assert threading.active_count() < 20
