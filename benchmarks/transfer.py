@@ -67,7 +67,7 @@ class Target:
         )
         head = psutil.Process(swift._process.pid if swift._process else 0)
         self._servers = [head, *head.children(recursive=True)]
-        token = self.store._session._authenticator.get_token()
+        token = self.store.session._authenticator.get_token()
         self.curl = f"-H {shlex.quote('X-Auth-Token: ' + token.value)} -H Expect:"
         self.url = token.storage_url
 

@@ -24,8 +24,9 @@ from airflow_dlaas.storage.object_store import (
 )
 from airflow_dlaas.storage.segments import slo_etag
 from airflow_dlaas.storage.swift import segment_cleanup
+from airflow_dlaas.storage.swift.segment_names import require_segment_names
 from airflow_dlaas.storage.swift.segmented_copy import copy_object
-from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload, require_segment_names
+from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -67,6 +68,8 @@ class MemoryStore:
     def check(self, container: str) -> None:
         if container not in self.containers:
             raise ContainerNotFound(container)
+
+    require_container = check
 
     def limits(self) -> StoreLimits:
         return self._limits

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, DlaasError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.segments import segment_container
+from airflow_dlaas.storage.swift.segment_names import segment_container
 from tests.fault_proxy import FaultProxy
 from tests.waiting import until
 

@@ -10,9 +10,10 @@ library leaves the package.
 ``transfer``      uploads, downloads, copies and removals of many files: planned, then carried out
 ``sources``       what is uploaded: files of this machine, or of a file system of fsspec
 ``fsspec``        a store as a file system of fsspec
-``segments``      how a large object is divided into segments, and their names; no I/O
+``segments``      how a large object is divided into parts, and its ETag; no I/O
 ``checksums``     comparison of received bytes with the MD5s of what was stored; no I/O
 ``body``          content that is uploaded, as it is read and sent
 ``atomic_write``  downloaded files that appear complete or not at all
 ``store_helpers``  operations that need only the interface of a store
+``whole_objects``  base class of a store whose objects own nothing but themselves
 """

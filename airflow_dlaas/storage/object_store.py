@@ -78,11 +78,13 @@ class StoreLimits:
     """The limits that a store publishes."""
 
     max_object_size: int = 5 * 1024**3
-    """Bytes of an object in one piece. The default is Swift's own."""
+    """Bytes of an object in one piece, and of a part. The default is Swift's own."""
     max_segments: int = 0
     """Parts of one object; 0 if the store does not publish that it supports objects of parts."""
     min_part_size: int = 1
-    """Bytes of a part, except for the last one."""
+    """Bytes of a part at least, except for the last one."""
+    max_large_object_size: int | None = None
+    """Bytes of an object of parts; None if only the number and the size of its parts limit it."""
     max_deletes: int = 0
     """Objects that one request can delete; 0 if each needs a request."""
     page_size: int = 0
@@ -218,26 +220,6 @@ class ObjectStore(Protocol):
 
         :param md5: the MD5 of *source*, if it is known: the source is then read once, not twice.
         :raises Corrupted: the MD5 differed at every attempt.
-        """
-
-    def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
-        """
-        Store *body* as a segment; return its MD5, which is computed while it is sent: *body* is read once.
-
-        Damaged content may stay under *name*, so use this only for segments that `complete_multipart` checks later.
-
-        :raises Corrupted: the MD5 of the store differed at every attempt.
-        """
-
-    def complete_multipart(
-        self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
-    ) -> None:
-        """
-        Make *name* an object that consists of the segments in *parts*; it replaces an object of that name in one step.
-
-        The store checks the size and the MD5 of each segment first.
-
-        :raises Corrupted: a segment is gone, or was replaced.
         """
 
     def require_multipart_name(self, container: str, name: str, *, size: int, part_size: int) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from airflow_dlaas.contract.results import checkpoints_folder
-from airflow_dlaas.exceptions import ContainerNotFound
 from airflow_dlaas.service.checkpoints.retention import CheckpointId, kept_checkpoints, plan_deletions
 from airflow_dlaas.service.checkpoints.stored_checkpoints import StoredCheckpoints
 from airflow_dlaas.service.checkpoints.stored_entries import CheckpointTarget
 from airflow_dlaas.storage.object_store import ObjectStore
-from airflow_dlaas.storage.segments import segment_container
 from airflow_dlaas.storage.transfer.api import delete_objects
 
 
@@ -36,20 +34,13 @@ def prune(
         stored.remove_contents(deletions.contents)
 
 
-def delete_orphan_segments(store: ObjectStore, target: CheckpointTarget, stored: StoredCheckpoints) -> None:
+def delete_abandoned_uploads(store: ObjectStore, target: CheckpointTarget, stored: StoredCheckpoints) -> None:
     """
-    Delete segments of contents that were never stored completely: the command has written the file meanwhile, or the
+    Delete the parts of contents that were never stored completely: the command has written the file meanwhile, or the
     learner was lost.
 
     :raises StoreError: the store cannot be reached, or refuses.
     """
-    container = segment_container(target.container)
     prefix = f"{checkpoints_folder(target.training_id)}/"
     own = tuple(f"{prefix}{attempt}/" for attempt in range(1, target.attempt + 1))
-    try:
-        names = [one.name for one in store.list_objects(container, prefix)]
-    except ContainerNotFound:
-        return
-    orphans = [one for one in names if one.startswith(own) and one.partition("/dlaas/")[0] not in stored.names]
-    if orphans:
-        store.delete(container, orphans)
+    store.delete_abandoned(target.container, prefix, lambda name: name.startswith(own) and name not in stored.names)

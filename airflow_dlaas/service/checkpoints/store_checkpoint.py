@@ -23,7 +23,7 @@ from airflow_dlaas.service.checkpoints.manifest import (
     content_name,
     manifest_name,
 )
-from airflow_dlaas.service.checkpoints.pruning import delete_orphan_segments, prune
+from airflow_dlaas.service.checkpoints.pruning import delete_abandoned_uploads, prune
 from airflow_dlaas.service.checkpoints.retention import CheckpointId
 from airflow_dlaas.service.checkpoints.snapshot import Entry, FoundFile
 from airflow_dlaas.service.checkpoints.staging import FileIdentity, identity_of
@@ -62,10 +62,10 @@ class CheckpointSender:
     _number: int = 0
     _digests: dict[FileIdentity, Digests] = field(default_factory=dict)
     _is_begun: bool = False
-    _may_have_orphans: bool = False
+    _may_have_abandoned_uploads: bool = False
 
     def __post_init__(self) -> None:
-        self._may_have_orphans = self.target.attempt > 1
+        self._may_have_abandoned_uploads = self.target.attempt > 1
 
     @property
     def entries(self) -> Mapping[str, StoredEntry]:
@@ -160,7 +160,7 @@ class CheckpointSender:
         for one in [staged for entry in new.values() for staged in entry.staged]:
             if identity_of(one.source) not in self._digests:
                 segment_size = planned_segment_size(store, one.size, target.segment_size)
-                self._may_have_orphans |= bool(segment_size)
+                self._may_have_abandoned_uploads |= bool(segment_size)
                 self._digests[identity_of(one.source)] = hash_file(one, segment_size, is_stopped)
         _remove_changed(new)
         while True:
@@ -240,8 +240,8 @@ class CheckpointSender:
 
     def _prune(self, store: ObjectStore, stored: StoredCheckpoints, superseded: CheckpointId | None = None) -> None:
         prune(store, self.target, stored, superseded)
-        if self._may_have_orphans:
-            delete_orphan_segments(store, self.target, stored)
+        if self._may_have_abandoned_uploads:
+            delete_abandoned_uploads(store, self.target, stored)
 
 
 def _remove_changed(new: dict[str, NewEntry]) -> bool:

@@ -18,7 +18,6 @@ from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large
 from airflow_dlaas.storage.store_helpers import read_part
 from airflow_dlaas.storage.transfer.api import UploadOptions, upload
-from airflow_dlaas.storage.transfer.segment_cleanup import current_segments, delete_orphan_segments
 from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 from airflow_dlaas.storage.transfer.worker_pool import Progress
 
@@ -104,7 +103,7 @@ class StoreContent(StoreListing):
     def put_file(
         self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
     ) -> None:
-        """Store a local file, verified; a large one as segments, so that a second attempt resumes it."""
+        """Store a local file, verified; a large one in parts, so that a second attempt resumes it."""
         local = Path(lpath)
         if local.is_dir():
             self.makedirs(rpath, exist_ok=True)
@@ -126,9 +125,8 @@ class StoreContent(StoreListing):
             if is_large(size):
                 upload(self.store, {key: local}, container, UploadOptions(progress=report_progress))
             else:
-                replaced = current_segments(self.store, container, key)
-                self.store.put(container, key, local, on_progress=callback.relative_update)
-                delete_orphan_segments(self.store, container, key, replaced)
+                with self.store.replacing(container, key):
+                    self.store.put(container, key, local, on_progress=callback.relative_update)
 
     def get_file(
         self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **options: Any

@@ -24,7 +24,7 @@ from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 logger = logging.getLogger(__name__)
 
 MAX_UNCOMMITTED_BYTES = 1024**2
-"""Bytes of a file that stay in memory until a transaction ends; more are sent to the store as a segment."""
+"""Bytes of a file that stay in memory until a transaction ends; more are sent to the store as a part of the object."""
 
 
 class ObjectReader(AbstractBufferedFile):  # type: ignore[misc]

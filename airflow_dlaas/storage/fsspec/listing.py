@@ -197,7 +197,7 @@ def _object_info(container: str, stored: StoredObject) -> FileInfo:
         "size": stored.size,
         "type": "file",
         "md5": stored.md5,
-        "etag": stored.md5 or stored.slo_etag,
+        "etag": stored.md5 or stored.slo_etag or stored.multipart_etag or stored.etag,
         "modified": stored.modified,
         "LastModified": stored.modified,  # Airflow reads it under this key
     }

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from airflow_dlaas.contract.store_names import has_dot_component
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.object_store import StoredObject
-from airflow_dlaas.storage.segments import owned_segments, segment_container, segment_owner
 from airflow_dlaas.storage.swift.account import SwiftAccount
+from airflow_dlaas.storage.swift.segment_names import owned_segments, segment_container, segment_owner
 
 
 def current_segments(account: SwiftAccount, container: str, name: str) -> set[str]:
@@ -40,7 +40,8 @@ def replacing(account: SwiftAccount, container: str, name: str, stored: StoredOb
 def delete_stored(account: SwiftAccount, container: str, objects: Sequence[StoredObject]) -> None:
     """See `ObjectStore.delete_stored`."""
     segmented = [one.name for one in objects if one.slo_etag and not has_dot_component(one.name)]
-    account.delete(container, [one.name for one in objects if not one.slo_etag or has_dot_component(one.name)])
+    if others := [one.name for one in objects if not one.slo_etag or has_dot_component(one.name)]:
+        account.delete(container, others)
     for name in segmented:
         segments = current_segments(account, container, name)  # empty if another program has deleted it meanwhile
         account.delete(container, [name])

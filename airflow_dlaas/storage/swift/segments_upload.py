@@ -6,23 +6,21 @@ import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
-from airflow_dlaas.contract.store_names import MAX_OBJECT_NAME_BYTES, container_name_problem
-from airflow_dlaas.exceptions import ContainerNotFound, InvalidName
+from airflow_dlaas.exceptions import ContainerNotFound
 from airflow_dlaas.storage.body import Body
 from airflow_dlaas.storage.object_store import BytesCallback, Part, StoredPart
-from airflow_dlaas.storage.segments import (
+from airflow_dlaas.storage.swift.account import SwiftAccount
+from airflow_dlaas.storage.swift.segment_cleanup import current_segments, delete_orphans
+from airflow_dlaas.storage.swift.segment_names import (
+    UNKNOWN_SIZE,
     StoredSegment,
     find_segments,
     segment_container,
     segment_name,
     segment_prefix,
 )
-from airflow_dlaas.storage.swift.account import SwiftAccount
-from airflow_dlaas.storage.swift.segment_cleanup import current_segments, delete_orphans
-
-UNKNOWN_SIZE = 0
-"""The object's size in the names of segments of a stream; no other upload in segments has this size."""
 
 
 class SegmentsUpload:
@@ -52,7 +50,7 @@ class SegmentsUpload:
     def begin(self) -> None:
         """Find the segments that are already stored, unless the size is unknown; create the container for segments."""
         if self._size is None:
-            next(iter(self._account.list_dir(self._container, limit=1)), None)  # an error now instead of at the end
+            self._account.require_container(self._container)  # an error now instead of at the end
             return
         try:
             listing = self._account.list_objects(self._segment_container, segment_prefix(self._name))
@@ -63,7 +61,7 @@ class SegmentsUpload:
 
     def begin_copy(self) -> None:
         """Begin an upload that gets only copies of other segments; it resumes none."""
-        next(iter(self._account.list_dir(self._container, limit=1)), None)
+        self._account.require_container(self._container)
         self._account.create_container(self._segment_container)
 
     def stored_parts(self, number: int) -> Sequence[StoredPart]:
@@ -91,7 +89,10 @@ class SegmentsUpload:
 
     def complete(self, *, content_type: str | None = None) -> None:
         replaced = set() if self._is_new else current_segments(self._account, self._container, self._name)
-        parts = [part for _, part in sorted(self._parts.items())]
+        parts, start = list[Part](), 0
+        for _, part in sorted(self._parts.items()):
+            parts.append(replace(part, start=start))
+            start += part.size
         used = {part.segment[1] for part in parts if part.segment}
         self._account.delete(self._segment_container, sorted(self._existing - used - replaced))
         self._account.complete_multipart(self._container, self._name, parts, content_type=content_type)
@@ -116,23 +117,3 @@ class SegmentsUpload:
     def _add_part(self, number: int, segment: str, size: int, md5: str) -> None:
         with self._lock:
             self._parts[number] = Part(0, size, md5, (self._segment_container, segment))
-
-
-def require_segment_names(container: str, name: str, size: int, part_size: int) -> None:
-    """
-    Check the names of the segments, and of their container.
-
-    :raises InvalidName: the name of the container, or of the object, is too long for the text that is added to it.
-    """
-    problem = container_name_problem(segment_container(container))
-    if problem:
-        raise InvalidName(
-            f"container: {name!r} is large and would be sent in segments, but the name of their container, "
-            f"{segment_container(container)!r}, {problem}: choose a shorter name"
-        )
-    length = len(segment_name(name, size, part_size, "0" * 16, 0).encode())
-    if length > MAX_OBJECT_NAME_BYTES:
-        raise InvalidName(
-            f"name: {name!r} is large and would be sent in segments, whose names would be {length} bytes long, more "
-            f"than {MAX_OBJECT_NAME_BYTES}: shorten the prefix or the folders' names"
-        )

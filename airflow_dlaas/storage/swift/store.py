@@ -29,8 +29,9 @@ from airflow_dlaas.storage.swift import segment_cleanup
 from airflow_dlaas.storage.swift.account import SwiftAccount, require_valid_name, require_valid_new_name
 from airflow_dlaas.storage.swift.object_download import ObjectDownload, PartDownload, fetch_range
 from airflow_dlaas.storage.swift.object_upload import ObjectUpload
+from airflow_dlaas.storage.swift.segment_names import require_segment_names
 from airflow_dlaas.storage.swift.segmented_copy import copy_object
-from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload, require_segment_names
+from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload
 
 
 class SwiftStore(SwiftAccount):

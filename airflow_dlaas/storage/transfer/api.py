@@ -29,7 +29,6 @@ from airflow_dlaas.storage.transfer.plan import (
     planned_deletions,
     planned_downloads,
     planned_uploads,
-    require_valid_segment_names,
 )
 from airflow_dlaas.storage.transfer.selection import Selection, UploadSources
 from airflow_dlaas.storage.transfer.upload import Uploader
@@ -209,7 +208,7 @@ def _compare_with_store(
     files, container, prefix = selection.files, selection.container, selection.prefix
     if is_new:
         uploads = planned_uploads(files, (), store.limits(), options.segment_size)
-        require_valid_segment_names(uploads, container)
+        _require_multipart_names(store, container, uploads)
         return _UploadWork(uploads)
     if not files and not options.delete:
         store.check(container)
@@ -218,7 +217,7 @@ def _compare_with_store(
     common_prefix = folder_prefix(prefix) if options.delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
     listing = list(store.list_objects(container, common_prefix))
     uploads = planned_uploads(files, listing, limits, options.segment_size)
-    require_valid_segment_names(uploads, container)
+    _require_multipart_names(store, container, uploads)
     deletions: list[StoredObject] = []
     if options.delete:
         deletions = planned_deletions(files, listing, prefix, selection.include, selection.exclude)
@@ -230,6 +229,13 @@ def _compare_with_store(
             "the right one, and is its disk mounted? To delete them is another step"
         )
     return _UploadWork(uploads, deletions)
+
+
+def _require_multipart_names(store: ObjectStore, container: str, uploads: Sequence[PlannedUpload]) -> None:
+    for one in uploads:
+        if one.segment_size:
+            name, size = one.source.name, one.source.size
+            store.require_multipart_name(container, name, size=size, part_size=one.segment_size)
 
 
 def _uploader(

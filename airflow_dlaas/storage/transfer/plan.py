@@ -14,8 +14,6 @@ from airflow_dlaas.contract.format_list import format_list
 from airflow_dlaas.contract.patterns import Patterns, is_selected, parse_patterns
 from airflow_dlaas.contract.results import enclosing_folder, result_folders
 from airflow_dlaas.contract.store_names import (
-    MAX_OBJECT_NAME_BYTES,
-    container_name_problem,
     path_problem,
     require_new_object_name,
 )
@@ -25,8 +23,6 @@ from airflow_dlaas.storage.segments import (
     DEFAULT_SEGMENT_SIZE,
     is_large,
     max_file_size,
-    segment_container,
-    segment_name,
     segment_size_for,
 )
 from airflow_dlaas.storage.sources.local import Source
@@ -193,30 +189,6 @@ def planned_downloads(
             "once: rename or delete one of them"
         )
     return sorted(planned.values(), key=lambda one: -one.size)
-
-
-def require_valid_segment_names(planned: Iterable[PlannedUpload], container: str) -> None:
-    """
-    Check the names of the segments of large files, and of their container.
-
-    :raises InvalidName: the name of the container, or of an object, is too long for the text that is added to it.
-    """
-    for one in planned:
-        if not one.segment_size:
-            continue
-        source = one.source
-        problem = container_name_problem(segment_container(container))
-        if problem:
-            raise InvalidName(
-                f"container: {source.name!r} is large and would be sent in segments, but the name of their container, "
-                f"{segment_container(container)!r}, {problem}: choose a shorter name"
-            )
-        length = len(segment_name(source.name, source.size, one.segment_size, "0" * 16, 0).encode())
-        if length > MAX_OBJECT_NAME_BYTES:
-            raise InvalidName(
-                f"name: {source.file.location} is large and would be sent in segments, whose names would be {length} "
-                f"bytes long, more than {MAX_OBJECT_NAME_BYTES}: shorten the prefix or the folders' names"
-            )
 
 
 def _find_name_conflict(names: Collection[str]) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from airflow_dlaas.storage.transfer.change_detection import cached_md5, is_uncha
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.multipart_upload import MultipartUpload
 from airflow_dlaas.storage.transfer.plan import MAX_REMOTE_BUFFER, PlannedUpload
-from airflow_dlaas.storage.transfer.segment_cleanup import delete_orphan_segments, replaced_segments
 from airflow_dlaas.storage.transfer.worker_pool import WorkerPool
 
 MAX_LOCAL_BUFFER = 1024**2
@@ -67,9 +66,10 @@ class Uploader:
             self._multipart_uploads.append(multipart)
             self.pool.add(multipart.plan_tasks())
             return
-        replaced = replaced_segments(self._store, self._container, planned)
-        self._put_file(planned.source.name, planned.source.file)
-        delete_orphan_segments(self._store, self._container, planned.source.name, replaced)
+        with ExitStack() as replacing:
+            if planned.stored is not None:
+                replacing.enter_context(self._store.replacing(self._container, planned.source.name, planned.stored))
+            self._put_file(planned.source.name, planned.source.file)
         with self._lock:
             self._sent_sizes.append(planned.source.size)
         tracker.advance(0, file_count=1)

@@ -45,7 +45,7 @@ BAD: dict[str, list[Any]] = {
 }
 """Invalid values for each parameter of a method that is a name."""
 
-STORING_METHODS = {"put", "put_segment", "complete_multipart", "require_multipart_name", "begin_multipart", "replacing"}
+STORING_METHODS = {"put", "require_multipart_name", "begin_multipart", "replacing"}
 
 METHODS_WITHOUT_NAMES = {"limits", "list_containers"}
 
@@ -108,8 +108,6 @@ GOOD: dict[str, Any] = {
     "folder": "",
     "names": ["n"],
     "source": b"x",
-    "body": BytesBody(b"x"),
-    "parts": [],
     "destination": Path("/nonexistent/file"),
     "layout": ObjectLayout(1, "e", None),
     "part": Part(0, 1),

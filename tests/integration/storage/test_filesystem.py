@@ -235,12 +235,12 @@ def test_large_objects_of_other_tools_are_read_and_copied(
     """A dynamic large object, and a static one of ranges of segments."""
     store.put(container, "parts/1", b"first ")
     store.put(container, "parts/2", b"second")
-    store._session.call_once(
+    store.session.call_once(
         swiftclient.put_object, container, "dynamic", headers={"X-Object-Manifest": f"{container}/parts/"}
     )
     ranges = [{"path": f"/{container}/parts/{part}", "range": "2-4"} for part in (1, 2)]
     manifest = {"contents": json.dumps(ranges), "query_string": "multipart-manifest=put"}
-    store._session.call_once(swiftclient.put_object, container, "ranges", **manifest)
+    store.session.call_once(swiftclient.put_object, container, "ranges", **manifest)
     for name, content in [("dynamic", b"first second"), ("ranges", b"rstcon")]:
         fs.cp_file(f"{container}/{name}", f"{container}/copy of {name}")
         fs.rm(f"{container}/{name}")

@@ -24,7 +24,7 @@ from airflow_dlaas.contract.stores import REVEAL_SECRETS, SwiftStoreConnection
 from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
-from airflow_dlaas.storage.segments import segment_container
+from airflow_dlaas.storage.swift.segment_names import segment_container
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import (
     DownloadOptions,
@@ -105,6 +105,7 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from airflow_dlaas.contract.stores import SwiftStoreConnection
+from airflow_dlaas.storage.swift.segment_names import segment_container
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download, upload
 

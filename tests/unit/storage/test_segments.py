@@ -1,31 +1,22 @@
-"""How large files are divided, and which objects are their segments."""
+"""How large files are divided, and their ETags."""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timezone
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
+from airflow_dlaas.storage.object_store import StoreLimits
 from airflow_dlaas.storage.segments import (
     DEFAULT_SEGMENT_SIZE,
     MIB,
-    find_segments,
-    owned_segments,
-    segment_container,
-    segment_name,
-    segment_prefix,
+    max_file_size,
+    multipart_etag,
     segment_size_for,
     slo_etag,
     split_ranges,
 )
-
-
-def stored(name: str) -> StoredObject:
-    return StoredObject(name, 1, "m", datetime(2026, 1, 1, tzinfo=timezone.utc))
 
 
 @given(st.integers(1, 10**14), st.integers(1, 2000), st.integers(1, 10**9))
@@ -59,26 +50,26 @@ def test_slo_etag_is_that_of_swift() -> None:
     assert slo_etag(md5s) == hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        (segment_name("a", 10, 4, "0123456789abcdef", 2), True),
-        (segment_name("a/b", 10, 4, "0123456789abcdef", 2), False),
-        ("a/slo/1700000000.0/10/4/00000000", False),
-        ("a/dlaas/10/4/0123456789abcdef/00000002/x", False),
-        ("a/dlaas/x", False),
-    ],
+def test_multipart_etag_is_that_of_s3() -> None:
+    """Of the MD5s in bytes, with the number of parts: as moto, minio and S3 make it."""
+    md5s = [hashlib.md5(data, usedforsecurity=False) for data in (b"a", b"b")]
+    combined = hashlib.md5(md5s[0].digest() + md5s[1].digest(), usedforsecurity=False).hexdigest()
+    assert multipart_etag(one.hexdigest() for one in md5s) == f"{combined}-2"
+
+
+S3_LIMITS = StoreLimits(
+    max_object_size=5 * 1024**3, max_segments=10_000, min_part_size=5 * MIB, max_large_object_size=5 * 1024**4
 )
-def test_find_segments_ignores_other_names(name: str, expected: bool) -> None:
-    assert [one.number for one in find_segments("a", [stored(name)])] == ([2] if expected else [])
-    assert name.startswith(segment_prefix("a")) or not expected
 
 
-def test_owned_segments_excludes_segments_that_may_be_shared() -> None:
-    parts = [
-        Part(0, 1, "m", (segment_container("c"), "big/dlaas/1")),
-        Part(1, 1, "m", (segment_container("c"), "shared/1")),
-        Part(2, 1, "m", ("elsewhere", "big/1")),
-        Part(3, 1, "m"),
-    ]
-    assert owned_segments("c", "big", parts) == {"big/dlaas/1"}
+@given(st.integers(1, 5 * 1024**4), st.integers(1, 10**9))
+def test_part_sizes_are_within_the_limits_of_s3(size: int, segment_size: int) -> None:
+    part_size = segment_size_for(size, S3_LIMITS, segment_size)
+    assert 5 * MIB <= part_size <= 5 * 1024**3
+    assert -(-size // part_size) <= 10_000
+
+
+def test_largest_file_is_the_smaller_of_both_limits() -> None:
+    assert max_file_size(S3_LIMITS) == 5 * 1024**4
+    assert max_file_size(StoreLimits(max_segments=1000)) == 1000 * 5 * 1024**3
+    assert max_file_size(StoreLimits()) == 5 * 1024**3

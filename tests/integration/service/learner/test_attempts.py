@@ -28,7 +28,8 @@ from airflow_dlaas.service.learner.job_result import StageError, stage_errors
 from airflow_dlaas.service.learner.job_storage import open_job_storage
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.restore_checkpoint import CheckpointRestore
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, segment_container
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
+from airflow_dlaas.storage.swift.segment_names import segment_container
 from airflow_dlaas.storage.transfer.api import UploadOptions, upload
 from tests.builders import writes_events
 from tests.checkpoints import folder_entry, link_entry, manifest_of, store_checkpoint_by_hand, store_manifest

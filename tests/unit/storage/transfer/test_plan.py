@@ -20,7 +20,6 @@ from airflow_dlaas.storage.transfer.plan import (
     planned_downloads,
     planned_uploads,
     require_valid_names,
-    require_valid_segment_names,
 )
 from tests.memory_store import RemoteTestFile
 
@@ -147,15 +146,6 @@ def test_error_lists_refused_names_up_to_a_limit() -> None:
 def test_upload_refuses_a_name_of_a_file_and_a_folder() -> None:
     with pytest.raises(StoreError, match=r"'a' and 'a/b/c' would both be stored"):
         require_valid_names([source("a/b/c"), source("a")])
-
-
-@pytest.mark.parametrize(("container", "name"), [("c" * 250, "a"), ("c", "/".join(["x" * 100] * 10))])
-def test_segment_names_that_are_too_long_are_refused(container: str, name: str) -> None:
-    """Without the check, the store would refuse the segments in the middle of the upload."""
-    uploads = planned_uploads([source(name, 2 * DEFAULT_SEGMENT_SIZE + 1), source("small")], [], LIMITS)
-    with pytest.raises(InvalidName, match="would be sent in segments"):
-        require_valid_segment_names(uploads, container)
-    require_valid_segment_names(planned_uploads([source(name, 2 * DEFAULT_SEGMENT_SIZE)], [], LIMITS), container)
 
 
 def test_name_that_leaves_the_folder_after_the_prefix_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 
@@ -13,21 +13,13 @@ from tests.memory_store import MemoryStore
 from tests.stored import random_bytes
 
 
-class ListableStore(MemoryStore):
-    """A store whose containers exist and look empty in a listing of one level."""
-
-    def list_dir(self, container: str, *_: str, **__: int) -> Iterator[str]:
-        self.check(container)
-        return iter(())
-
-
 def segment_sizes(store: MemoryStore) -> list[int]:
     return [len(store.content("c_segments", name)) for name in sorted(store.segments())]
 
 
 @pytest.mark.parametrize("written", [1, 7, 1000])
 def test_segments_do_not_depend_on_the_size_of_the_writes(written: int) -> None:
-    store = ListableStore()
+    store = MemoryStore()
     stream, content = StreamUpload(store, "c", "a", 100), random_bytes(450, 0)
     for start in range(0, 450, written):
         stream.write(memoryview(content)[start : start + written])
@@ -37,7 +29,7 @@ def test_segments_do_not_depend_on_the_size_of_the_writes(written: int) -> None:
 
 
 def test_segment_size_doubles_with_the_number_of_segments() -> None:
-    store = ListableStore(StoreLimits(max_segments=8))
+    store = MemoryStore(StoreLimits(max_segments=8))
     stream = StreamUpload(store, "c", "a", 10)
     stream.write(memoryview(random_bytes(300, 0)))
     stream.finish()
@@ -47,7 +39,7 @@ def test_segment_size_doubles_with_the_number_of_segments() -> None:
 
 @pytest.mark.parametrize(("segments", "size"), [(8, 301), (0, 11)])
 def test_stream_that_is_too_large_is_refused_with_a_hint(segments: int, size: int) -> None:
-    store = ListableStore(StoreLimits(max_segments=segments))
+    store = MemoryStore(StoreLimits(max_segments=segments))
     stream = StreamUpload(store, "c", "a", 10)
     with pytest.raises(StoreError, match="write it to a file and upload that"):  # noqa: PT012
         stream.write(memoryview(random_bytes(size, 0)))
@@ -58,7 +50,7 @@ def test_stream_that_is_too_large_is_refused_with_a_hint(segments: int, size: in
 
 
 def test_missing_container_is_an_error_before_a_segment_is_sent() -> None:
-    store = ListableStore()
+    store = MemoryStore()
     stream = StreamUpload(store, "no", "a", 10)
     with pytest.raises(ContainerNotFound):
         stream.write(memoryview(b"x" * 11))
@@ -66,7 +58,7 @@ def test_missing_container_is_an_error_before_a_segment_is_sent() -> None:
 
 
 def test_failed_discard_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    class StoreWithoutDeletion(ListableStore):
+    class StoreWithoutDeletion(MemoryStore):
         def delete(self, container: str, names: Iterable[str]) -> None:  # noqa: ARG002
             raise StoreError("no deletion")
 
@@ -75,4 +67,4 @@ def test_failed_discard_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture)
     stream.discard()
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert record.getMessage().startswith("Deleting 2 segments of the discarded object c/a failed (no deletion)")
+    assert record.getMessage().startswith("Deleting 2 parts of the discarded object c/a failed (no deletion)")
