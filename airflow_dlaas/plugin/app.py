@@ -11,7 +11,7 @@ from airflow_dlaas.plugin.airflow_api_client import AirflowApiError
 from airflow_dlaas.plugin.lookup import TrainingLookup, TrainingNotFound, TrainingUnavailable
 from airflow_dlaas.plugin.result_stores import ResultStores
 from airflow_dlaas.plugin.results import ResultsUnavailable
-from airflow_dlaas.plugin.routes import curves, failure, listings, log, notes, results, task, usage, usage_report
+from airflow_dlaas.plugin.routes import curves, data, failure, listings, log, notes, results, task, usage, usage_report
 from airflow_dlaas.plugin.routes.dependencies import forbid_caching
 
 
@@ -26,7 +26,7 @@ def create_app(lookup: TrainingLookup | None = None, result_stores: ResultStores
     app.add_exception_handler(TrainingUnavailable, _respond_to_error)
     app.add_exception_handler(DlaasError, _respond_to_error)
     api = APIRouter(prefix="/api", dependencies=[Depends(forbid_caching)])
-    for module in (task, curves, usage, log, failure, results, notes, listings, usage_report):
+    for module in (task, curves, usage, log, failure, results, data, notes, listings, usage_report):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(pages.router)

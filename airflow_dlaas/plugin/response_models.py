@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from airflow_dlaas.contract.attempts import AttemptReport, CheckpointReport, ResumedFrom
 from airflow_dlaas.contract.base import Timestamp
+from airflow_dlaas.contract.data_report import DataReport, LoadProgress
 from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import ResourceUsage
@@ -118,6 +119,10 @@ class TrainingDetail(TrainingListItem):
     """The checkpoint that its attempt began with."""
     waits_for: str | None
     """The id of the training whose end it waits for."""
+    loading: LoadProgress | None
+    """The progress of its training data; null unless it is loaded now."""
+    data: DataReport | None
+    """The training data that it read; null before it was loaded, and where the service does not report it."""
     usage: ResourceUsage | None
     """null in a final state, and while nothing was measured."""
     resources: ResourceReport | None
@@ -226,6 +231,55 @@ class ResultFiles(ResponseModel):
     files: list[ResultFile]
     truncated: bool
     """Whether there are more than the list has."""
+
+
+class DataObject(ResponseModel):
+    """An object of training data."""
+
+    name: str
+    size: int
+    digest: str
+    """``md5:`` and hex, or ``etag:`` and an ETag."""
+
+
+class SourceObjects(ResponseModel):
+    """The objects that a training read from one source."""
+
+    name: str
+    total: int
+    """Number of the objects; ``objects`` may have fewer."""
+    objects: list[DataObject]
+    """By name."""
+
+
+class DataObjects(ResponseModel):
+    """The objects of all sources, in the order of the definition."""
+
+    sources: list[SourceObjects]
+
+
+class SourceComparison(ResponseModel):
+    """How one source differs between two trainings."""
+
+    name: str
+    prefix: str
+    equal: bool
+    only_in: Literal["this", "other"] | None
+    """Which of the two trainings has this source, where only one has it."""
+    added: list[str]
+    """Objects that this training read and the other did not; the totals count those beyond the list, too."""
+    removed: list[str]
+    changed: list[str]
+    added_total: int
+    removed_total: int
+    changed_total: int
+
+
+class DataComparison(ResponseModel):
+    """How the training data differs between two trainings."""
+
+    equal: bool
+    sources: list[SourceComparison]
 
 
 class TextPreview(ResponseModel):

@@ -139,6 +139,8 @@ def training_detail(
         checkpoint=status.checkpoint,
         resumed_from=status.resumed_from,
         waits_for=None if status.state.is_final else status.waits_for,
+        loading=None if status.state.is_final else status.loading,
+        data=status.data,
         usage=None if status.state.is_final else status.usage,
         resources=status.resources,
         isolation=status.isolation,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidName
 from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 LOG_NAME = "learner-1/training-log.txt"
 """The log of a training in the folder of its results."""
+
+MAX_MANIFEST_BYTES = 64 * 1024**2
+"""Bytes of a manifest of training data that is read: about half a million objects."""
 
 
 class ResultsUnavailable(Exception):
@@ -50,6 +54,23 @@ class ResultFolder:
         return text_preview(
             self._with_store(lambda store: store.read_range(self.container, path, 0, PREVIEW_BYTES + 1))
         )
+
+    def read_data_manifest(self) -> bytes:
+        """
+        Return the manifest of the training data that the training read.
+
+        :raises ObjectNotFound: it stored none.
+        :raises ResultsUnavailable: it is too large to be shown.
+        """
+        path = self._object_name(MANIFEST_BASENAME)
+
+        def read(store: ObjectStore) -> bytes:
+            size = store.get_layout(self.container, path).size
+            if size > MAX_MANIFEST_BYTES:
+                raise ResultsUnavailable(f"The list of the training data is too large to be shown ({size:,} bytes)")
+            return store.read_range(self.container, path, 0, size)
+
+        return self._with_store(read)
 
     def open(self, name: str) -> tuple[int, Iterator[bytes]]:
         """Return the size of a file in bytes, and its content in chunks."""

@@ -20,12 +20,15 @@ from airflow_dlaas.plugin import pages
 from airflow_dlaas.plugin.response_models import (
     AnnotationsRequest,
     CurvesResponse,
+    DataComparison,
+    DataObjects,
     Failure,
     ResultFiles,
     TaskInstanceStatus,
     TaskResponse,
     TextPreview,
     TrainingDetail,
+    TrainingList,
     UsageResponse,
 )
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
@@ -77,6 +80,8 @@ def a_training(state: str = "completed", **more: Any) -> TrainingDetail:
         "checkpoint": None,
         "resumed_from": None,
         "waits_for": None,
+        "loading": None,
+        "data": None,
         "usage": None,
         "resources": None,
         "isolation": "bubblewrap",
@@ -123,6 +128,10 @@ class TaskPages:
     results: ResultFiles = field(
         default_factory=lambda: ResultFiles(container="results", location="training-1", files=[], truncated=False)
     )
+    data: DataObjects = field(default_factory=lambda: DataObjects(sources=[]))
+    others: TrainingList = field(default_factory=lambda: TrainingList(trainings=[], service_errors=[], unavailable=[]))
+    """The trainings of the DAG."""
+    comparison: DataComparison = field(default_factory=lambda: DataComparison(equal=True, sources=[]))
     content: dict[str, bytes] = field(default_factory=dict)
     """The results by name."""
     log: str = ""
@@ -167,6 +176,21 @@ class TaskPages:
         @plugin.get("/api/results")
         def results() -> ResultFiles:
             return self.results
+
+        @plugin.get("/api/data")
+        def data() -> DataObjects:
+            return self.data
+
+        @plugin.get("/api/data/compare")
+        def compare(other_run_id: str, other_training_id: str) -> DataComparison:
+            known = {(one.ref.run_id, one.id) for one in self.others.trainings}
+            if (other_run_id, other_training_id) not in known:
+                raise HTTPException(404, "This task has no training with this id")
+            return self.comparison
+
+        @plugin.get("/api/dag")
+        def list_of_dag() -> TrainingList:
+            return self.others
 
         @plugin.get("/api/results/preview")
         def preview(name: str) -> TextPreview:

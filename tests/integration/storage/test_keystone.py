@@ -15,7 +15,7 @@ from airflow.sdk import Connection
 from pydantic import SecretStr
 
 from airflow_dlaas._util.retry import NO_RETRY
-from airflow_dlaas.contract.stores import SwiftStoreConnection, StoreType
+from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.hooks.swift import SwiftHook

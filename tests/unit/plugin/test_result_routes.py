@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_dlaas.contract.data_manifest import DataManifest
 from airflow_dlaas.contract.training import ResultsLocation
 from airflow_dlaas.exceptions import StoreRefused, StoreUnreachable
 from airflow_dlaas.plugin import result_stores
@@ -209,3 +210,41 @@ def test_log_that_is_nowhere_is_an_error_in_a_sentence(pages: Pages, path: str) 
     pages.service.is_down, pages.service.log = False, None
     reply = get(pages, path)
     assert (reply.status_code, reply.json()) == (404, {"detail": "This training has stored no results"})
+
+
+MANIFEST = DataManifest.model_validate(
+    {
+        "training_id": "training-1",
+        "sources": [
+            {
+                "source": {"name": "data", "type": "softlayer_objectstore"},
+                "objects": [{"name": "a.csv", "size": 3, "digest": "md5:1"}],
+            }
+        ],
+    }
+)
+
+
+def test_objects_that_a_training_read_are_those_of_its_manifest(results: Pages) -> None:
+    results.stores.store.containers["c"]["training-1/training-data.json"] = MANIFEST.model_dump_json().encode()
+    (source,) = get(results, "data").json()["sources"]
+    assert source == {"name": "data", "total": 1, "objects": [{"name": "a.csv", "size": 3, "digest": "md5:1"}]}
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "has stored no list"), (b"not a manifest", "cannot be parsed")])
+def test_missing_or_damaged_manifest_is_reported_in_a_sentence(
+    results: Pages, content: bytes | None, reason: str
+) -> None:
+    if content is not None:
+        results.stores.store.containers["c"]["training-1/training-data.json"] = content
+    reply = get(results, "data")
+    assert reply.status_code == 404
+    assert reason in reply.json()["detail"]
+
+
+def test_training_is_compared_with_one_that_the_user_may_read(results: Pages) -> None:
+    results.stores.store.containers["c"]["training-1/training-data.json"] = MANIFEST.model_dump_json().encode()
+    other = {"other_run_id": REF.run_id, "other_task_id": REF.task_id, "other_training_id": "training-1"}
+    assert get(results, "data/compare", **other).json()["equal"] is True
+    assert get(results, "data/compare", **{**other, "other_training_id": "training-9"}).status_code == 404
+    assert get(results, "data/compare", **{**other, "other_run_id": "r9"}).status_code == 404

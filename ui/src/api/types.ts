@@ -68,6 +68,40 @@ export interface components {
             /** @description Whether no more points can come. */
             complete: boolean;
         };
+        /** @description How the training data differs between two trainings. */
+        DataComparison: {
+            equal: boolean;
+            sources: components["schemas"]["SourceComparison"][];
+        };
+        /** @description An object of training data. */
+        DataObject: {
+            name: string;
+            size: number;
+            /** @description ``md5:`` and hex, or ``etag:`` and an ETag. */
+            digest: string;
+        };
+        /** @description The objects of all sources, in the order of the definition. */
+        DataObjects: {
+            sources: components["schemas"]["SourceObjects"][];
+        };
+        DataReport: {
+            /** @default [] */
+            sources: components["schemas"]["DataSourceReport"][];
+            seconds?: number | null;
+            manifest?: string | null;
+        };
+        DataSourceReport: {
+            name: string;
+            type: components["schemas"]["StoreType"];
+            /** @default  */
+            folder: string;
+            prefix?: string | null;
+            version?: string | null;
+            files?: number | null;
+            bytes?: number | null;
+            cached_files?: number | null;
+            cached_bytes?: number | null;
+        };
         /** @description Why a training's command failed, as far as its log shows it. */
         Failure: {
             /** @description The last line of a traceback: ``ValueError: shapes do not match``. */
@@ -80,6 +114,14 @@ export interface components {
             utilization?: number | null;
             memory_used?: number | null;
             memory_total?: number | null;
+        };
+        LoadProgress: {
+            files: number;
+            total_files: number;
+            bytes: number;
+            total_bytes: number;
+            bytes_per_second?: number | null;
+            seconds_left?: number | null;
         };
         LogChunk: {
             text: string;
@@ -160,6 +202,31 @@ export interface components {
             rows: components["schemas"]["UsageHours"][];
             total: components["schemas"]["UsageHours"];
         };
+        /** @description How one source differs between two trainings. */
+        SourceComparison: {
+            name: string;
+            prefix: string;
+            equal: boolean;
+            /** @description Which of the two trainings has this source, where only one has it. */
+            only_in: ("this" | "other") | null;
+            /** @description Objects that this training read and the other did not; the totals count those beyond the list, too. */
+            added: string[];
+            removed: string[];
+            changed: string[];
+            added_total: number;
+            removed_total: number;
+            changed_total: number;
+        };
+        /** @description The objects that a training read from one source. */
+        SourceObjects: {
+            name: string;
+            /** @description Number of the objects; ``objects`` may have fewer. */
+            total: number;
+            /** @description By name. */
+            objects: components["schemas"]["DataObject"][];
+        };
+        /** @enum {string} */
+        StoreType: "softlayer_objectstore" | "bluemix_objectstore" | "s3_datastore" | "s3" | "google_cloud_storage" | "mount_volume";
         /** @description The names that identify a task instance in Airflow; the map index is -1 where the task is not mapped. */
         TaskInstanceRef: {
             dag_id: string;
@@ -251,6 +318,10 @@ export interface components {
             resumed_from: components["schemas"]["ResumedFrom"] | null;
             /** @description The id of the training whose end it waits for. */
             waits_for: string | null;
+            /** @description The progress of its training data; null unless it is loaded now. */
+            loading: components["schemas"]["LoadProgress"] | null;
+            /** @description The training data that it read; null before it was loaded, and where the service does not report it. */
+            data: components["schemas"]["DataReport"] | null;
             /** @description null in a final state, and while nothing was measured. */
             usage: components["schemas"]["ResourceUsage"] | null;
             /** @description What it requested, was given and used; null where the service does not report it. */
@@ -385,8 +456,14 @@ export type CancelResponse = components['schemas']['CancelResponse'];
 export type CheckpointReport = components['schemas']['CheckpointReport'];
 export type CurveSeries = components['schemas']['CurveSeries'];
 export type CurvesResponse = components['schemas']['CurvesResponse'];
+export type DataComparison = components['schemas']['DataComparison'];
+export type DataObject = components['schemas']['DataObject'];
+export type DataObjects = components['schemas']['DataObjects'];
+export type DataReport = components['schemas']['DataReport'];
+export type DataSourceReport = components['schemas']['DataSourceReport'];
 export type Failure = components['schemas']['Failure'];
 export type GpuUsage = components['schemas']['GpuUsage'];
+export type LoadProgress = components['schemas']['LoadProgress'];
 export type LogChunk = components['schemas']['LogChunk'];
 export type LogMatch = components['schemas']['LogMatch'];
 export type LogMatches = components['schemas']['LogMatches'];
@@ -400,6 +477,9 @@ export type ResultFiles = components['schemas']['ResultFiles'];
 export type ResultsLocation = components['schemas']['ResultsLocation'];
 export type ResumedFrom = components['schemas']['ResumedFrom'];
 export type ServiceUsage = components['schemas']['ServiceUsage'];
+export type SourceComparison = components['schemas']['SourceComparison'];
+export type SourceObjects = components['schemas']['SourceObjects'];
+export type StoreType = components['schemas']['StoreType'];
 export type TaskInstanceRef = components['schemas']['TaskInstanceRef'];
 export type TaskInstanceStatus = components['schemas']['TaskInstanceStatus'];
 export type TaskResponse = components['schemas']['TaskResponse'];

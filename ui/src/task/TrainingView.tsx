@@ -10,7 +10,9 @@ import { AnnotationEditor } from "./AnnotationEditor";
 import { attemptStarts } from "./attemptMarks";
 import { earlierTrainingId } from "./attempts";
 import { AttemptTable } from "./AttemptTable";
+import { DataSection } from "./DataSection";
 import { FailureBanner } from "./FailureBanner";
+import { LoadingProgress } from "./LoadingProgress";
 import { LogDownload } from "./LogDownload";
 import { LogView } from "./LogView";
 import { MetricCharts } from "./MetricCharts";
@@ -80,6 +82,7 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
         onSaved={refresh}
       />
       <PhaseTimeline phases={training.phases} now={Date.now()} />
+      <LoadingProgress loading={training.loading} />
       <TrainingFacts training={training} now={Date.now()} view={view} onChooseTry={onChooseTry} />
       <AttemptTable training={training} now={Date.now()} view={view} onChooseTry={onChooseTry} />
       <section aria-labelledby="metrics-title">
@@ -100,6 +103,7 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
         )}
       </section>
       <UsageCharts query={query} start={start} attempts={starts} />
+      <DataSection key={`data ${training.id}`} training={training} query={query} />
       {isFinal && training.results !== null && (
         <section aria-labelledby="results-title">
           <h2 id="results-title">Results</h2>

@@ -15,6 +15,8 @@ export function sampleTrainingDetail(fields: Partial<TrainingDetail> = {}): Trai
     checkpoint: null,
     resumed_from: null,
     waits_for: null,
+    loading: null,
+    data: null,
     usage: null,
     resources: null,
     isolation: null,
