@@ -11,33 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from airflow_dlaas import __version__
-from airflow_dlaas.cli import (
-    annotate,
-    cancel,
-    data,
-    definitions,
-    delete,
-    demo,
-    environments,
-    examples,
-    experiments,
-    fetch,
-    logs,
-    maintenance,
-    metrics,
-    operate,
-    runs,
-    runtimes,
-    serve,
-    show,
-    usage,
-    users,
-)
-from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
-from airflow_dlaas.cli.doctor import command as doctor
+from airflow_dlaas.cli.command_help import format_examples
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
-from airflow_dlaas.cli.output import JsonOption, prepare_streams, print_error, print_json, print_line
-from airflow_dlaas.cli.train import command as train
+from airflow_dlaas.cli.lazy_commands import LazyCommands
+from airflow_dlaas.cli.output import prepare_streams, print_error, print_line
 from airflow_dlaas.exceptions import DlaasError, HostError, InvalidDefinition
 
 OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -45,7 +22,13 @@ OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class _ConsoleGroup(TyperGroup):
-    """Ends a command without a traceback if its output cannot be written or Ctrl-C is pressed."""
+    """
+    Imports a command when it is used; ends it without a traceback if its output cannot be written or Ctrl-C is pressed.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: Any = LazyCommands()
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -76,11 +59,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command_module in (
-    *(train, definitions, runs, show, logs, metrics, cancel, fetch, annotate, delete),
-    *(experiments, data, serve, runtimes, environments, usage, users, maintenance, operate, doctor, demo, examples),
-):
-    command_module.register(app)
 
 
 def _print_version(value: bool) -> None:
@@ -96,17 +74,6 @@ def console(
     ] = False,
 ) -> None:
     """Accept the options before the command."""
-
-
-def version(as_json: JsonOption = False) -> None:
-    """Print the version."""
-    if as_json:
-        print_json({"version": __version__})
-    else:
-        print_line(f"airflow-dlaas {__version__}")
-
-
-add_command(app, version, HelpPanel.SERVICE, examples=("airflow-dlaas version", "airflow-dlaas version --json"))
 
 
 def run() -> None:
