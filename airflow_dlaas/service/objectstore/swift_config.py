@@ -170,7 +170,7 @@ user64_{account}_{user} = {launch_config.key} .admin
 fernet_key_1 = {fernet_key}
 active_fernet_key_id = 1
 """
-    return proxy_config_with_auth({"tempauth": tempauth}, folders)
+    return proxy_config_with_auth({"s3api": _S3API_OPTIONS, "tempauth": tempauth}, folders)
 
 
 ProxyConfigFactory = Callable[[LaunchConfig, StoreFolders, str], str]
@@ -204,6 +204,16 @@ allowed_digests = sha256 sha512
 paste.filter_factory = airflow_dlaas.service.objectstore.cache_middleware:filter_factory
 """ + "".join(f"\n[filter:{name}]\n{options}" for name, options in filters.items())
 
+
+# Names that S3 itself does not permit are permitted, so that every container of Swift's own API is a bucket, too.
+_S3API_OPTIONS = """\
+use = egg:swift#s3api
+location = us-east-1
+allow_no_owner = true
+s3_acl = false
+dns_compliant_bucket_names = false
+"""
+"""Swift's own S3 API: the id of the access key is the user, the secret key is the user's key."""
 
 _FILTERS_WITHOUT_OPTIONS = (
     "catch_errors",

@@ -42,3 +42,11 @@ def test_encryption_key_of_tokens_depends_on_key_and_store_only():
     other = LaunchConfig("127.0.0.1", 8080, "dlaas:trainer", "other")
     assert fernet_key(LAUNCH_CONFIG, "x") == fernet_key(LAUNCH_CONFIG, "x")
     assert len({fernet_key(LAUNCH_CONFIG, "x"), fernet_key(LAUNCH_CONFIG, "y"), fernet_key(other, "x")}) == 3
+
+
+def test_s3_requests_are_recognized_before_tempauth_checks_their_signature():
+    parser = configparser.RawConfigParser()
+    parser.read_string(proxy_config(LAUNCH_CONFIG, StoreFolders(Path("/store")), "x"))
+    pipeline = parser["pipeline:main"]["pipeline"].split()
+    assert pipeline.index("s3api") == pipeline.index("tempauth") - 1
+    assert pipeline.index("slo") > pipeline.index("s3api")
