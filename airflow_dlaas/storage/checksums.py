@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from airflow_dlaas.exceptions import Corrupted
 from airflow_dlaas.storage.object_store import Part
@@ -23,6 +23,7 @@ class ChecksumVerifier:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._part_remaining = self._parts[0].size if self._parts else 0
         self._part_index = 0
+        self._part_md5s: list[str] = []
         self.bytes_received = 0
         """The number of bytes so far."""
 
@@ -60,6 +61,28 @@ class ChecksumVerifier:
         part, received_md5 = self._parts[self._part_index], self._md5.hexdigest()
         if part.md5 and part.md5 != received_md5:
             raise Corrupted(f"{self._object_name} arrived with the MD5 {received_md5}, but {part.md5} was stored")
+        self._part_md5s.append(received_md5)
         self._part_index += 1
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._part_remaining = self._parts[self._part_index].size if self._part_index < len(self._parts) else 0
+
+
+class PartsVerifier(ChecksumVerifier):
+    """
+    A `ChecksumVerifier` of an object whose parts have no MD5s of their own: the ETag of the whole is made of them.
+
+    :param etag: the ETag of the object; *compose* returns the ETag that the MD5s of the parts make.
+    """
+
+    def __init__(
+        self, object_name: str, parts: Sequence[Part], etag: str, compose: Callable[[Sequence[str]], str]
+    ) -> None:
+        super().__init__(object_name, parts)
+        self._etag = etag
+        self._compose = compose
+
+    def finalize(self) -> None:
+        super().finalize()
+        received = self._compose(self._part_md5s)
+        if received != self._etag:
+            raise Corrupted(f"{self._object_name} arrived with the ETag {received}, but {self._etag} was stored")

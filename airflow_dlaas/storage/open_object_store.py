@@ -10,7 +10,7 @@ from typing import Protocol
 from typing_extensions import Self
 
 from airflow_dlaas._util.retry import RetryPolicy
-from airflow_dlaas.contract.store_connections import StoreConnection, SwiftStoreConnection
+from airflow_dlaas.contract.store_connections import S3StoreConnection, StoreConnection, SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.object_store import ObjectStore
 
@@ -64,6 +64,17 @@ def open_object_store(connection: StoreConnection, options: OpenOptions | None =
         from airflow_dlaas.storage.swift.store import SwiftStore
 
         return SwiftStore.open(
+            connection,
+            verify=options.verify,
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.read_timeout,
+            require_allowed=options.require_allowed,
+            retry_policy=options.retry_policy,
+        )
+    if isinstance(connection, S3StoreConnection):
+        from airflow_dlaas.storage.s3.store import S3Store
+
+        return S3Store.open(
             connection,
             verify=options.verify,
             connect_timeout=options.connect_timeout,

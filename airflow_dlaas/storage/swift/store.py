@@ -15,6 +15,7 @@ from airflow_dlaas.contract.store_names import require_container_name, require_l
 from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound
 from airflow_dlaas.storage.body import Body
+from airflow_dlaas.storage.http.content_download import PartContent
 from airflow_dlaas.storage.http.http_options import HttpOptions
 from airflow_dlaas.storage.object_store import (
     BytesCallback,
@@ -114,7 +115,8 @@ class SwiftStore(SwiftAccount):
         on_progress: BytesCallback | None = None,
     ) -> None:
         require_valid_name(container, name)
-        download = PartDownload(self.session, container, name, layout, part, write_at, on_progress)
+        content = PartContent(f"{container}/{name}", layout, part, write_at, on_progress)
+        download = PartDownload(self.session, container, name, content)
         what = f"Downloading {part.size} bytes from {part.start} on of {container}/{name}"
         self.session.run(download.fetch, container, name, what=what)
 
