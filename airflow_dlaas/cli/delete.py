@@ -108,9 +108,10 @@ def _checkpoint_container(client: Client, training: Training) -> str | None:
         return None
     entity = client.send(calls.get_training_entity(training.id))
     try:
-        return TrainingDefinition.model_validate(entity, extra="ignore").results_store.target.container
+        definition = TrainingDefinition.model_validate(entity, extra="ignore")
     except ValidationError:
         return None
+    return definition.results_store.target.container if definition.has_results_store else None
 
 
 def _still_running(training_id: str) -> str:

@@ -120,11 +120,14 @@ class ContainerRef(RequestModel):
     @model_validator(mode="before")
     @classmethod
     def _accept_bucket(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("bucket") is not None:
-            if value.get("container") is not None:
-                raise ValueError("container and bucket have the same meaning: only one of them may be given")
-            return {("container" if key == "bucket" else key): one for key, one in value.items() if key != "container"}
-        return value
+        if not isinstance(value, dict) or "bucket" not in value:
+            return value
+        others = {key: one for key, one in value.items() if key != "bucket"}
+        if value["bucket"] is None:
+            return others
+        if value.get("container") is not None:
+            raise ValueError("container and bucket have the same meaning: only one of them may be given")
+        return {**others, "container": value["bucket"]}
 
     @field_validator("container")
     @classmethod

@@ -5,14 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_dlaas.contract.definition_keys import DEFINITION_KEYS
+from airflow_dlaas.contract.definition_keys import DEFINITION_KEYS, STORE_TYPES_OF_2017
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.instance import Extensions, ServiceInstance, ServiceInstanceEntity
+from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
 from airflow_dlaas.service.api.request_bodies import InstanceId, json_response
 from airflow_dlaas.service.api.response_models import ReportedRuntimes
 
 router = APIRouter(prefix="/v3", tags=["service"])
+
+ADDED_STORE_TYPES = tuple(str(one) for one in StoreType if one not in STORE_TYPES_OF_2017)
+"""The types of stores that a definition may have besides those of 2017."""
 
 
 @router.get("/wml_instances/{instance_id}", response_model=ServiceInstance, summary="Get the service instance")
@@ -39,6 +43,7 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             usage_report=True,
             nested_code=True,
             definition_keys=DEFINITION_KEYS,
+            store_types=ADDED_STORE_TYPES,
             maintenance=True,
         ),
     )

@@ -8,7 +8,7 @@ import secrets
 import string
 from typing import Any
 
-from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.definition import RESULTS_REQUIRED, TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import (
     InvalidRequest,
@@ -62,6 +62,8 @@ def submit(
             "with a longer argument; put the script into a file of the code"
         )
         raise InvalidRequest(message, code="C101", target=COMMAND_FIELD)
+    if not definition.has_results_store:
+        raise InvalidFields.from_messages([RESULTS_REQUIRED], "C101")
     if messages := regex_errors(definition.metric_definitions or ()):
         raise InvalidFields.from_messages(messages, "C101")
     masked_definition = definition.model_dump(mode="json", exclude_unset=True)

@@ -235,7 +235,7 @@ def _current_time(deps: ApiDeps, record: TrainingRecord) -> datetime:
 
 def _results_container(definition: Mapping[str, Any]) -> str:
     results = definition.get("training_results")
-    container_ref = (
-        (results.get("target") or results["source"]) if results else definition["training_data"][0]["source"]
-    )
-    return str(container_ref["container"])
+    if results:
+        return str((results.get("target") or results["source"])["container"])
+    sources = (one["source"] for one in definition["training_data"])
+    return str(next(source["container"] for source in sources if "container" in source))

@@ -54,7 +54,7 @@ def test_read_definition_looks_up_a_connection_by_its_name(read):
     [
         ("{", "is not JSON"),
         ("[]", "(the whole)"),
-        (make_document(training_data=[]), "training_data"),
+        (make_document(training_data={}), "training_data"),
         (make_document(training_data="all"), "training_data"),
         (make_document(colour="red"), "colour: is not a key of the definition"),
     ],

@@ -32,7 +32,7 @@ def test_version_command_prints_the_version(console):
 
 def test_validate_prints_one_line_for_each_problem(console, tmp_path):
     file = tmp_path / "definition.json"
-    file.write_text(json.dumps({"model_definition": {"nam": "x"}, "training_data": []}))
+    file.write_text(json.dumps({"model_definition": {"nam": "x"}, "training_data": {}}))
     code, out, err = console("validate", str(file))
     assert (code, out) == (1, "")
     lines = err.splitlines()

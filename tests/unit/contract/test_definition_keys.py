@@ -35,7 +35,14 @@ FULL: dict[str, Any] = {
     "training_data": [
         {
             "connection": {"auth_url": "http://s", "userId": "u", "password": "p"},
-            "source": {"container": "c", "type": "softlayer_objectstore"},
+            "source": {
+                "container": "c",
+                "type": "softlayer_objectstore",
+                "prefix": "train",
+                "include": ["*.png"],
+                "exclude": ["draft-*"],
+                "version": f"sha256:{0:064x}",
+            },
         }
     ],
     "watchdog": {"gpu_below": 5, "silent_for": 600, "action": "cancel"},

@@ -178,7 +178,10 @@ def test_instance_document_lists_the_extensions(service) -> None:
     assert reply["entity"]["status"] == "Active"
     extensions = reply["entity"]["extensions"]
     assert extensions.pop("definition_keys") == list(DEFINITION_KEYS)
-    assert extensions == dict.fromkeys(set(Extensions.model_fields) - {"definition_keys"}, True)
+    assert extensions.pop("store_types") == ["s3_datastore", "s3", "google_cloud_storage", "mount_volume"]
+    assert (extensions.pop("default_results"), extensions.pop("mounts")) == (False, [])
+    flags = set(Extensions.model_fields) - {"definition_keys", "store_types", "default_results", "mounts"}
+    assert extensions == dict.fromkeys(flags, True)
     assert reply["entity"].keys() >= {"source", "published_models", "deployments", "usage", "plan"}
 
 
