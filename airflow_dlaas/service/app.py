@@ -17,18 +17,20 @@ from types import TracebackType
 from typing import Self
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
-from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
 from airflow_dlaas.service.clock import utc_now
+from airflow_dlaas.service.config.data_cache import resolve_data_cache
 from airflow_dlaas.service.config.data_dir import Credentials, DataDir
 from airflow_dlaas.service.config.network_policy import require_strong_password
+from airflow_dlaas.service.config.results_store_file import ResultsStoreFile
 from airflow_dlaas.service.config.service_addresses import ServiceAddress
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.config.tls import CA_BUNDLE_VARIABLES, combined_ca_bundle
 from airflow_dlaas.service.config.users import CombinedUsers, ServiceUser, UserFile
+from airflow_dlaas.service.container_access import ContainerAccess
 from airflow_dlaas.service.dispatcher.free_resources import Capacity
 from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
@@ -47,7 +49,7 @@ from airflow_dlaas.service.runtimes.reloading_catalogue import ReloadingCatalogu
 from airflow_dlaas.service.server import serve_in_thread
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.supervision import start_in_background, supervise
-from airflow_dlaas.storage.open_object_store import OpenOptions, open_object_store
+from airflow_dlaas.storage.open_object_store import OpenOptions
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +152,9 @@ class Service:
         self._credentials = finish_rotation(store, self._credentials)
         blobs = BlobStore(data_dir.blobs)
         allowlist = settings.object_stores.with_urls(address.url_aliases(swift.port) if swift else ())
+        results_store = (
+            ResultsStoreFile(settings.results_store, allowlist.allows) if settings.results_store is not None else None
+        )
         dispatcher = Dispatcher(
             store,
             LocalRunner(os.environ | ca_environment | settings.package_login),
@@ -157,11 +162,13 @@ class Service:
             slots=self.gpus,
             lease_holder=f"{socket.gethostname()}:{data_dir.path}",
         )
-        store_options = OpenOptions(
-            verify=next(iter(ca_environment.values()), True),
-            connect_timeout=STORE_CONNECT_TIMEOUT,
-            read_timeout=STORE_READ_TIMEOUT,
-            require_allowed=allowlist.require_allowed,
+        containers = ContainerAccess(
+            OpenOptions(
+                verify=next(iter(ca_environment.values()), True),
+                connect_timeout=STORE_CONNECT_TIMEOUT,
+                read_timeout=STORE_READ_TIMEOUT,
+                require_allowed=allowlist.require_allowed,
+            )
         )
         api = create_api(
             ApiDeps(
@@ -174,13 +181,16 @@ class Service:
                 total_memory=self._capacity.memory,
                 authenticator=TokenAuthenticator(users, token_key, clock=utc_now, lifetime=settings.token_lifetime),
                 allowlist=allowlist,
-                check_container=partial(_check_container, store_options),
-                create_container=partial(_create_container, store_options),
+                check_container=containers.check,
+                create_container=containers.create,
+                has_object=containers.has_object,
                 wake_dispatcher=dispatcher.wake,
                 admin=credentials.user,
                 gpus=self.gpus,
                 public_url=settings.public_url,
                 isolates_secrets=settings.isolation != "none" or settings.secrets_without_isolation,
+                mount_roots=settings.mounts,
+                default_results=results_store.current if results_store else lambda: None,
                 limits=ApiLimits(
                     zip_bytes=settings.zip_limit,
                     unpacked_bytes=settings.unpacked_limit,
@@ -232,6 +242,8 @@ class Service:
             allowed_stores=allowlist,
             capacity=self._capacity,
             cgroups=settings.cgroups,
+            data_cache=resolve_data_cache(settings),
+            mount_roots=settings.mounts,
         )
 
     @cached_property
@@ -280,13 +292,3 @@ def _combine_users(settings: Settings, service_user: ServiceUser, user_file: Use
             f"user; remove it (airflow-dlaas users remove {service_user.name}) or set DLAAS_USER to another name"
         )
     return CombinedUsers(service_user, user_file)
-
-
-def _check_container(options: OpenOptions, connection: StoreConnection, container: str) -> None:
-    with open_object_store(connection, options) as store:
-        store.check(container)
-
-
-def _create_container(options: OpenOptions, connection: StoreConnection, container: str) -> None:
-    with open_object_store(connection, options) as store:
-        store.create_container(container)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from airflow_dlaas.cli.doctor.checks import Check, failed, ok, skipped, warning
+from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.exceptions import DlaasError, HostError
 from airflow_dlaas.service.config.settings import Settings
+from airflow_dlaas.service.job_spec import MountRoot
 
 MIN_FREE_BYTES = 1024**3
 """Bytes without which a training can hardly load its data."""
@@ -17,7 +19,7 @@ MIN_FREE_BYTES = 1024**3
 FRAMEWORK_BYTES = 12 * 1024**3
 """Bytes that the largest framework of the catalogue needs, with its libraries for GPUs."""
 
-NAMES = ("isolation", "gpus", "disk", "uv")
+NAMES = ("isolation", "gpus", "disk", "data cache", "mounts", "results", "uv")
 """The checks, as the output names them."""
 
 BWRAP_PROBE = ("--unshare-pid", "--unshare-ipc", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true")
@@ -32,6 +34,9 @@ def check_machine(settings: Settings) -> Iterator[Check]:
     yield check_isolation(settings.isolation)
     yield check_gpus(settings.gpus)
     yield check_disk(settings.home)
+    yield check_data_cache(settings)
+    yield check_mounts(settings.mounts)
+    yield check_results_store(settings.results_store)
     yield check_uv()
 
 
@@ -92,6 +97,50 @@ def check_disk(home: Path, usage: Callable[[Path], tuple[int, int, int]] = shuti
     if free < FRAMEWORK_BYTES:
         return warning("disk", text, "a framework with its GPU libraries needs up to 12 GiB: free some space first")
     return ok("disk", text)
+
+
+def check_data_cache(settings: Settings) -> Check:
+    """Check the folder of the cache of training data."""
+    from airflow_dlaas.service.config.data_cache import resolve_data_cache
+
+    try:
+        cache = resolve_data_cache(settings)
+    except OSError as error:
+        return failed("data cache", f"the size of its disk is unknown: {error.strerror}", "set DLAAS_DATA_CACHE_LIMIT")
+    if cache is None:
+        return ok("data cache", "off, by DLAAS_DATA_CACHE: every training fetches all of its data")
+    existing = next(one for one in (cache.path, *cache.path.parents) if one.exists())
+    if not os.access(existing, os.W_OK):
+        return failed("data cache", f"{existing} cannot be written", "set DLAAS_DATA_CACHE to a folder of this user")
+    return ok("data cache", f"up to {format_bytes(cache.limit)} at {cache.path}")
+
+
+def check_mounts(roots: Sequence[MountRoot]) -> Check:
+    """Check that the folders exist below which definitions may name mounted ones."""
+    from airflow_dlaas.service.mount_roots import MOUNTS_SETTING, describe_roots
+
+    missing = [str(one.path) for one in roots if not one.path.is_dir()]
+    if missing:
+        way_out = f"mount them, or correct {MOUNTS_SETTING}; trainings that name a folder below them fail"
+        return warning("mounts", f"there is no folder {', '.join(missing)} on this machine", way_out)
+    return ok("mounts", ", ".join(describe_roots(roots)) or f"none, by {MOUNTS_SETTING}")
+
+
+def check_results_store(path: Path | None) -> Check:
+    """Check the file with the store of results of definitions that name none; sends no request."""
+    from airflow_dlaas.service.config.results_store_file import RESULTS_STORE_SETTING, read_results_store
+
+    if path is None:
+        return ok("results", "definitions name their own store")
+    try:
+        results = read_results_store(path, lambda _: True)
+        mode = path.stat().st_mode
+    except (DlaasError, OSError) as error:
+        return failed("results", str(error), f"correct the file, or {RESULTS_STORE_SETTING}")
+    text = f"{results.container_ref.container} at {results.connection.url}, for definitions without a store"
+    if mode & 0o077:
+        return warning("results", f"{text}; other users can read {path}, which has a secret", f"chmod 600 {path}")
+    return ok("results", text)
 
 
 def check_uv() -> Check:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from airflow_dlaas.contract.data_manifest import version_object_name
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem
-from airflow_dlaas.contract.stores import DataContainerRef, StoreConnection
+from airflow_dlaas.contract.stores import ContainerRef, DataContainerRef, StoreConnection
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
     InvalidName,
+    ObjectNotFound,
     StoreError,
     StoreNotAllowed,
     StoreRedirected,
@@ -36,6 +38,13 @@ class _ContainerCheck:
     container_field: str
     is_results: bool
     """Whether the container is for results only. Such a container is created if it does not exist."""
+    version: str | None = None
+    """The version of the data that the container must have."""
+
+    @property
+    def version_field(self) -> str:
+        """The path of the field with the version."""
+        return self.container_field.removesuffix("container") + "version"
 
 
 def require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
@@ -54,6 +63,10 @@ def require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
     def store_error(check: _ContainerCheck) -> StoreError | None:
         try:
             deps.check_container(check.connection, check.container)
+            if check.version is not None:
+                name = version_object_name(check.version)
+                if not deps.has_object(check.connection, check.container, name):
+                    return ObjectNotFound(check.container, name)
         except StoreError as error:
             return error
         return None
@@ -79,25 +92,27 @@ def require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
 
 
 def _container_checks(definition: TrainingDefinition) -> Iterator[_ContainerCheck]:
-    """Yield one check for each container of *definition*; a container that is named twice is checked once."""
-    seen: list[tuple[StoreConnection, str]] = []
-    references = [
-        (data.connection, data.source.container, f"training_data[{index}]", "source")
+    """Yield one check for each container of *definition*, and for each version of it; none is checked twice."""
+    seen: list[tuple[StoreConnection, str, str | None]] = []
+    references: list[tuple[StoreConnection, ContainerRef, str, str]] = [
+        (data.connection, data.source, f"training_data[{index}]", "source")
         for index, data in enumerate(definition.training_data)
         if isinstance(data.source, DataContainerRef) and data.connection is not None
     ]
     results = definition.training_results
     if results is not None:
-        references.append((results.connection, results.container_ref.container, "training_results", results.target_key))
-    for connection, container, field, container_key in references:
-        if (connection, container) not in seen:
-            seen.append((connection, container))
+        references.append((results.connection, results.container_ref, "training_results", results.target_key))
+    for connection, reference, field, container_key in references:
+        version = reference.version if isinstance(reference, DataContainerRef) else None
+        if (connection, reference.container, version) not in seen:
+            seen += [(connection, reference.container, version), (connection, reference.container, None)]
             yield _ContainerCheck(
                 connection,
-                container,
+                reference.container,
                 f"{field}.connection",
                 f"{field}.{container_key}.container",
                 is_results=field == "training_results",
+                version=version,
             )
 
 
@@ -118,6 +133,12 @@ def _container_error(check: _ContainerCheck, error: StoreError) -> ErrorItem:
         case ContainerNotFound():
             field = check.container_field
             message = f"{field}: the object store has no container {check.container!r}"
+        case ObjectNotFound():
+            field = check.version_field
+            message = (
+                f"{field}: container {check.container!r} has no version {check.version}; airflow-dlaas data version "
+                "makes one"
+            )
         case InvalidName():
             field = check.container_field
             message = f"{field}: {error}"

@@ -13,10 +13,10 @@ from fastapi.requests import HTTPConnection
 
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.instance import Runtime
-from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.stores import StoreConnection, TrainingResults
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.job_spec import RuntimeSpec
+from airflow_dlaas.service.job_spec import MountRoot, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.store.base import Store
 from airflow_dlaas.service.store.blobs import BlobStore
@@ -86,6 +86,8 @@ class ApiDeps:
     """Checks that a container can be used, and raises a `StoreError` if not. Thread-safe."""
     create_container: Callable[[StoreConnection, str], None]
     """Creates a container for results, unless it exists. Raises a `StoreError`."""
+    has_object: Callable[[StoreConnection, str, str], bool]
+    """Whether a container has an object with a name. Raises a `StoreError`. Thread-safe."""
     wake_dispatcher: Callable[[], None]
     """Wakes the dispatcher after a change in the store; must return at once."""
     total_cpus: float | None = None
@@ -98,6 +100,10 @@ class ApiDeps:
     """The URL of the service for clients. Without it, the base URL of each request is used."""
     isolates_secrets: bool = True
     """Whether commands on this machine may have secrets: they are isolated from each other, or the site allows it."""
+    mount_roots: tuple[MountRoot, ...] = ()
+    """The folders below which definitions may name mounted folders."""
+    default_results: Callable[[], TrainingResults | None] = lambda: None
+    """Return the store for the results of definitions that name none, with its secrets; None: there is none."""
     limits: ApiLimits = field(default_factory=ApiLimits)
     clock: Callable[[], datetime] = utc_now
     gpus: tuple[str, ...] = ()

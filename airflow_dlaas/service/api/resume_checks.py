@@ -10,7 +10,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.definition_keys import EXECUTION
 from airflow_dlaas.contract.execution import Execution
 from airflow_dlaas.contract.stores import ResultsStore, StoreConnection, SwiftStoreConnection
-from airflow_dlaas.exceptions import InvalidRequest, NotFound
+from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest, NotFound
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.request_bodies import ID_PATTERN
 from airflow_dlaas.service.job_spec import CheckpointSource
@@ -74,7 +74,7 @@ def _results_store(record: TrainingRecord) -> ResultsStore:
     """Return where the results of *record* are; its definition may be of another release."""
     try:
         return TrainingDefinition.model_validate(record.definition, extra="ignore").results_store
-    except ValidationError:
+    except (ValidationError, InvalidDefinition):
         raise _refused(f"the service cannot read the definition of training {record.id}") from None
 
 

@@ -12,6 +12,7 @@ from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
 from airflow_dlaas.service.api.request_bodies import InstanceId, json_response
 from airflow_dlaas.service.api.response_models import ReportedRuntimes
+from airflow_dlaas.service.mount_roots import describe_roots
 
 router = APIRouter(prefix="/v3", tags=["service"])
 
@@ -44,6 +45,8 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             nested_code=True,
             definition_keys=DEFINITION_KEYS,
             store_types=ADDED_STORE_TYPES,
+            default_results=deps.default_results() is not None,
+            mounts=describe_roots(deps.mount_roots),
             maintenance=True,
         ),
     )

@@ -8,7 +8,7 @@ import secrets
 import string
 from typing import Any
 
-from airflow_dlaas.contract.definition import RESULTS_REQUIRED, TrainingDefinition
+from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import (
     InvalidRequest,
@@ -21,6 +21,7 @@ from airflow_dlaas.service.api.error_responses import InvalidFields
 from airflow_dlaas.service.api.resource_checks import require_possible_resources
 from airflow_dlaas.service.api.resume_checks import find_checkpoint_sources, require_permitted_grace
 from airflow_dlaas.service.api.secret_checks import require_isolated_secrets
+from airflow_dlaas.service.api.source_checks import complete_results_store, require_permitted_mounts
 from airflow_dlaas.service.metrics.regex_metrics import regex_errors
 from airflow_dlaas.service.store.records import TrainingRecord
 
@@ -44,9 +45,10 @@ def submit(
     """
     Check *document* and store it as a training; return the training, and whether it is new.
 
-    The order of the checks: the document itself, an earlier use of *idempotency_key*, the code, the framework, the
-    resources, the time to stop, the training to resume from, whether the object stores are allowed, and whether they
-    accept the credentials. The first check that fails raises an error with all its findings.
+    The order of the checks: the document itself, an earlier use of *idempotency_key*, a store for the results, the
+    code, the framework, the resources, the time to stop, the mounted folders, the training to resume from, whether the
+    object stores are allowed, and whether they accept the credentials. The first check that fails raises an error with
+    all its findings.
 
     :param base_urls: the URLs of this service, with which the location of the code may begin.
     :raises InvalidDefinition, InvalidRequest: a check failed. Nothing was changed.
@@ -62,30 +64,30 @@ def submit(
             "with a longer argument; put the script into a file of the code"
         )
         raise InvalidRequest(message, code="C101", target=COMMAND_FIELD)
-    if not definition.has_results_store:
-        raise InvalidFields.from_messages([RESULTS_REQUIRED], "C101")
     if messages := regex_errors(definition.metric_definitions or ()):
         raise InvalidFields.from_messages(messages, "C101")
-    masked_definition = definition.model_dump(mode="json", exclude_unset=True)
-    digest = _request_digest(masked_definition)
+    # Of the definition as it was sent: the store that the service adds may have changed until a repeated request.
+    digest = _request_digest(_mask(definition))
     if idempotency_key is not None:
         existing = deps.store.find_by_key(owner, idempotency_key, digest)
         if existing is not None:
             # Before the checks of the object stores: a repeated request succeeds although a store does not answer.
             return existing, False
+    definition = complete_results_store(deps, definition)
     code = _resolve_code(deps, owner, definition.model_definition.definition_location, base_urls)
     execution = definition.model_definition.execution
     runtime = deps.catalogue.resolve(definition.model_definition.framework, execution.command)
     require_possible_resources(deps, execution)
     require_isolated_secrets(deps, execution)
     require_permitted_grace(deps, execution)
+    require_permitted_mounts(deps, definition)
     checkpoint_sources = find_checkpoint_sources(deps, owner, definition)
     require_containers(deps, definition)
     now = deps.clock()
     record = TrainingRecord(
         id=f"training-{''.join(secrets.choice(_ID_ALPHABET) for _ in range(9))}",
         owner=owner,
-        definition=masked_definition,
+        definition=_mask(definition),
         code=code,
         slots=execution.gpus,
         runtime=runtime.key,
@@ -114,6 +116,10 @@ def parse_idempotency_key(key: str | None) -> str | None:
             f"Idempotency-Key: must be at most {MAX_KEY_LENGTH} printable ASCII characters", target="Idempotency-Key"
         )
     return key
+
+
+def _mask(definition: TrainingDefinition) -> dict[str, Any]:
+    return definition.model_dump(mode="json", exclude_unset=True)
 
 
 def _request_digest(masked_definition: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airflow_dlaas.contract.byte_size import ACCEPTED_SIZES, parse_bytes
 from airflow_dlaas.service.image_allowlist import ImageAllowlist
+from airflow_dlaas.service.mount_roots import parse_mount_roots
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.process.cgroup_discovery import AUTO, OFF
 
@@ -115,6 +116,13 @@ def parse_memory(value: str) -> int | str | None:
     return parse_bytes(value)
 
 
+def parse_cache(value: str) -> Path | str | None:
+    """Parse ``auto``, ``off`` (None), or a path."""
+    if value in ("auto", "off"):
+        return value if value == "auto" else None
+    return parse_path(value)
+
+
 def parse_cgroups(value: str) -> str:
     """Parse ``auto``, ``off``, or an absolute path."""
     if value not in (AUTO, OFF) and not value.startswith("/"):
@@ -175,6 +183,13 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "isolation": (choice_parser("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
     "secrets_without_isolation": (parse_bool, "yes or no"),
     "visible": (parse_paths, "files and folders, by commas"),
+    "data_cache": (parse_cache, "auto, off, or a folder"),
+    "data_cache_limit": (parse_size, f"{BYTES_HELP} (500GiB)"),
+    "mounts": (
+        parse_mount_roots,
+        "absolute paths of folders by commas, except /, with :rw at the end of a writable one",
+    ),
+    "results_store": (parse_path, "a file"),
     "log_limit": (parse_size, f"{BYTES_HELP} (256MiB)"),
     "monitor_limit": (parse_count, "a number above 0"),
     "allow_nested": (parse_bool, "yes or no"),

@@ -11,7 +11,7 @@ from typing import Literal
 
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.image_allowlist import ALLOW_NO_IMAGE, ImageAllowlist
-from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode
+from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, MountRoot
 from airflow_dlaas.service.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import (
     DEFAULT_PACKAGES_LIMIT,
@@ -115,6 +115,22 @@ class Settings:
 
     visible: tuple[Path, ...] = ()
     """Further files and folders that isolated commands may read, separated by commas, for example shared data."""
+
+    data_cache: Path | Literal["auto"] | None = "auto"
+    """Where training data is kept for the next training: a folder, ``auto`` (``data-cache`` in the data directory) or
+    ``off``. Services of one machine may share a folder."""
+
+    data_cache_limit: int | None = None
+    """Bytes of the cache, at most. The default is a quarter of its disk, and 100 GiB at most; it is decided at each
+    start. The least recently used data is removed first, and never what a training uses."""
+
+    mounts: tuple[MountRoot, ...] = ()
+    """The folders below which definitions may name mounted folders (``mount_volume``), separated by commas; one that
+    ends with ``:rw`` may be changed by commands. By default no definition may name one."""
+
+    results_store: Path | None = None
+    """A JSON file with the ``connection`` and the ``target`` of the results of definitions that name no store; read
+    again when it changes. Its secrets are stored with each training, encrypted, and are in no response."""
 
     log_limit: int = DEFAULT_LOG_LIMIT
     """Bytes of a command's output that are kept. A command may print more."""

@@ -12,7 +12,14 @@ from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity,
 from airflow_dlaas.service.job_attempts import needs_preparation, put_away_earlier_attempt
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_reports import ExitFile
-from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
+from airflow_dlaas.service.job_spec import (
+    DEFAULT_LOG_LIMIT,
+    DataCacheSettings,
+    IsolationMode,
+    JobSpec,
+    MountRoot,
+    RuntimeSpec,
+)
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import PackageSettings
 from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord
@@ -53,6 +60,11 @@ class JobDirectories:
     """Seconds between SIGTERM and SIGKILL, at most: the limit may be lower than when the training was submitted."""
     cgroups: str = "auto"
     """Where learners make control groups; see `airflow_dlaas.service.process.cgroup_discovery`."""
+
+    data_cache: DataCacheSettings | None = None
+    """The cache of training data; None: there is none."""
+    mount_roots: tuple[MountRoot, ...] = ()
+    """The folders below which definitions may name mounted folders."""
 
     def job_directory(self, training_id: str) -> JobDirectory:
         """Return the job directory of a training, whether it exists or not."""
@@ -119,6 +131,8 @@ class JobDirectories:
             log_limit=self.max_log_bytes,
             object_stores=self.allowed_stores,
             packages=self.packages,
+            data_cache=self.data_cache,
+            mount_roots=self.mount_roots,
         )
 
 

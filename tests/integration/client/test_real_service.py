@@ -58,6 +58,7 @@ def parts(tmp_path):
         authenticator=TokenAuthenticator(ServiceUser("dlaas", "pass-word"), b"k" * 32, clock=utc_now),
         allowlist=ObjectStoreAllowlist.parse("store"),
         check_container=lambda *_: None,
+        has_object=lambda *_: True,
         create_container=lambda *_: None,
         wake_dispatcher=lambda: None,
     )

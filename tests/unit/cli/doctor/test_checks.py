@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,11 +10,21 @@ import pytest
 
 from airflow_dlaas import __version__
 from airflow_dlaas.cli.doctor.checks import Check, Outcome, exit_code, failed, ok, skipped, warning
-from airflow_dlaas.cli.doctor.machine_checks import FRAMEWORK_BYTES, MIN_FREE_BYTES, check_disk, check_gpus
+from airflow_dlaas.cli.doctor.machine_checks import (
+    FRAMEWORK_BYTES,
+    MIN_FREE_BYTES,
+    check_data_cache,
+    check_disk,
+    check_gpus,
+    check_mounts,
+    check_results_store,
+)
 from airflow_dlaas.cli.doctor.machine_checks import check_isolation as check_isolation_of_commands
 from airflow_dlaas.cli.doctor.service_checks import check_clock, check_version, judge_runtimes
 from airflow_dlaas.cli.exit_codes import ExitCode
 from airflow_dlaas.contract.instance import Runtime
+from airflow_dlaas.service.config.settings import Settings
+from airflow_dlaas.service.mount_roots import parse_mount_roots
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -88,6 +99,31 @@ def test_missing_bubblewrap_is_a_failure_only_where_it_is_required() -> None:
     assert check_isolation_of_commands("none", find).outcome is Outcome.WARNING
     check = check_isolation_of_commands("auto", lambda _: "/bin/false")
     assert (check.outcome, "does not work here" in check.text) == (Outcome.WARNING, True)
+
+
+def test_cache_of_data_needs_a_folder_that_can_be_written(tmp_path: Path) -> None:
+    check = check_data_cache(Settings(home=tmp_path / "home", data_cache_limit=1024**3))
+    assert check == ok("data cache", f"up to 1.0 GiB at {tmp_path}/home/data-cache")
+    assert check_data_cache(Settings(home=tmp_path, data_cache=None)).outcome is Outcome.OK
+
+
+def test_roots_of_mounted_folders_should_exist(tmp_path: Path) -> None:
+    assert check_mounts(parse_mount_roots(f"{tmp_path}:rw")) == ok("mounts", f"{tmp_path}:rw")
+    check = check_mounts(parse_mount_roots(f"{tmp_path},{tmp_path}/none"))
+    assert (check.outcome, check.text) == (Outcome.WARNING, f"there is no folder {tmp_path}/none on this machine")
+    assert check_mounts(()).outcome is Outcome.OK
+
+
+def test_file_with_the_store_of_results_is_readable_by_its_user_only(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    assert check_results_store(path).outcome is Outcome.FAILED
+    path.write_text(json.dumps({"connection": {"anonymous": True}, "target": {"bucket": "b", "type": "s3"}}))
+    path.chmod(0o644)
+    check = check_results_store(path)
+    assert (check.outcome, check.way_out) == (Outcome.WARNING, f"chmod 600 {path}")
+    path.chmod(0o600)
+    assert check_results_store(path).text == "b at https://s3.amazonaws.com, for definitions without a store"
+    assert check_results_store(None).outcome is Outcome.OK
 
 
 def test_every_problem_has_a_way_out() -> None:

@@ -111,11 +111,15 @@ class FakeObjectStores:
     asked: list[str] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     uncreatable: set[str] = field(default_factory=set)
+    objects: set[tuple[str, str]] = field(default_factory=set)
 
     def __call__(self, connection: SwiftStoreConnection, container: str) -> None:  # noqa: ARG002
         self.asked.append(container)
         if container in self.refusals:
             raise self.refusals[container]
+
+    def has_object(self, connection: SwiftStoreConnection, container: str, name: str) -> bool:  # noqa: ARG002
+        return (container, name) in self.objects
 
     def create(self, connection: SwiftStoreConnection, container: str) -> None:  # noqa: ARG002
         if container in self.uncreatable:
@@ -216,6 +220,7 @@ def create_deps(folder: Path, empty_database: Path) -> ApiDeps:
         authenticator=TokenAuthenticator(FakeUsers(PASSWORDS), b"k" * 32, clock=clock),
         allowlist=ObjectStoreAllowlist.parse("*.objectstorage.service.networklayer.com, x"),
         check_container=stores,
+        has_object=stores.has_object,
         create_container=stores.create,
         wake_dispatcher=WakeRecorder(),
         limits=ApiLimits(zip_bytes=200_000, json_bytes=20_000, containers=4),

@@ -14,6 +14,7 @@ from airflow_dlaas.service.config.read_settings import read_client_settings, rea
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.image_allowlist import ImageAllowlist
+from airflow_dlaas.service.mount_roots import parse_mount_roots
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 
@@ -71,6 +72,12 @@ def test_empty_variable_is_ignored():
         ("DLAAS_SECRETS_WITHOUT_ISOLATION", "yes", True),
         ("DLAAS_VISIBLE", "/data, /srv/sets", (Path("/data"), Path("/srv/sets"))),
         ("DLAAS_LOG_LIMIT", "64MiB", 64 * 1024**2),
+        ("DLAAS_DATA_CACHE", "auto", "auto"),
+        ("DLAAS_DATA_CACHE", "off", None),
+        ("DLAAS_DATA_CACHE", "/fast/cache", Path("/fast/cache")),
+        ("DLAAS_DATA_CACHE_LIMIT", "500GiB", 500 * 1024**3),
+        ("DLAAS_MOUNTS", "/data, /scratch:rw", parse_mount_roots("/data,/scratch:rw")),
+        ("DLAAS_RESULTS_STORE", "/etc/dlaas/results.json", Path("/etc/dlaas/results.json")),
         ("DLAAS_MONITOR_LIMIT", "50", 50),
     ],
 )
@@ -99,6 +106,10 @@ def test_variables_are_parsed(variable, value, read):
         ("DLAAS_MONITOR_LIMIT", "0"),
         ("DLAAS_MONITOR_LIMIT", "none"),
         ("DLAAS_ALLOW_NESTED", "perhaps"),
+        ("DLAAS_DATA_CACHE_LIMIT", "0"),
+        ("DLAAS_DATA_CACHE_LIMIT", "all"),
+        ("DLAAS_MOUNTS", "data"),
+        ("DLAAS_MOUNTS", "/"),
         ("DLAAS_ZIP_LIMIT", "0"),
         ("DLAAS_ZIP_LIMIT", "1MiBGiB"),
         ("DLAAS_PUBLIC_URL", "dl.example.org"),
