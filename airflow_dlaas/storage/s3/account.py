@@ -21,7 +21,12 @@ from airflow_dlaas.storage.http.errors import HttpResponseError
 from airflow_dlaas.storage.http.http_options import HttpOptions
 from airflow_dlaas.storage.object_store import ObjectLayout, StoredObject, StoreLimits
 from airflow_dlaas.storage.s3 import requests
-from airflow_dlaas.storage.s3.errors import NOT_IMPLEMENTED_CODES, TRANSIENT_CODES, translate_parse_errors
+from airflow_dlaas.storage.s3.errors import (
+    NO_SUCH_UPLOAD,
+    NOT_IMPLEMENTED_CODES,
+    TRANSIENT_CODES,
+    translate_parse_errors,
+)
 from airflow_dlaas.storage.s3.object_layout import read_layout
 from airflow_dlaas.storage.s3.requests import S3Request
 from airflow_dlaas.storage.s3.responses import (
@@ -167,10 +172,15 @@ class S3Account:
 
     def abort_upload(self, container: str, name: str, upload_id: str) -> None:
         """Delete an upload with its parts; one that is gone is no error."""
-        with suppress(ObjectNotFound):
-            what = f"Deleting the parts of an upload of {container}/{name}"
-            send = partial(self.session.send, requests.abort_upload(container, name, upload_id))
-            self.session.run(send, container, name, what=what)
+
+        def attempt() -> None:
+            try:
+                self.session.send(requests.abort_upload(container, name, upload_id))
+            except HttpResponseError as error:
+                if parse_error(error.body).code != NO_SUCH_UPLOAD:
+                    raise
+
+        self.session.run(attempt, container, what=f"Deleting the parts of an upload of {container}/{name}")
 
     def _list(
         self, container: str, prefix: str, *, delimiter: str = "", limit: int = 0

@@ -36,9 +36,18 @@ TRANSIENT_CODES = frozenset(
         "TooManyRequests",
     }
 )
-_DAMAGE_CODES = frozenset({"BadDigest", "InvalidPart", "InvalidPartOrder", "NoSuchUpload", "XAmzContentSHA256Mismatch"})
+NO_SUCH_UPLOAD = "NoSuchUpload"
+"""The code for an upload of parts that is complete or was deleted."""
+
+GONE_CODES = frozenset({"InvalidPart", "InvalidPartOrder", NO_SUCH_UPLOAD})
+"""Codes after which the parts are not those that were sent: another upload of the same name has replaced them."""
+
+DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"})
+"""Codes of a server that received other content than its MD5."""
+
 _FULL_CODES = frozenset({"EntityTooLarge", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"})
 _TOKEN_CODES = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+_DENIED_CODES = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled"})
 _TRANSIENT_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _FULL_STATUSES = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE})
 
@@ -112,8 +121,9 @@ def response_error(
     refused = _refused_reason(code, keys)
     if refused:
         return StoreRefused(f"{store} denies access to {target} ({cause}): {refused}")
-    if code in _DAMAGE_CODES:
-        return Corrupted(f"{target} was not stored at {keys.url}: it did not arrive as it was sent ({cause})")
+    if code in DAMAGED_CODES or code in GONE_CODES:
+        reason = "it did not arrive as it was sent" if code in DAMAGED_CODES else "its parts are gone or were replaced"
+        return Corrupted(f"{target} was not stored at {keys.url}: {reason} ({cause})")
     if code in _FULL_CODES or status in _FULL_STATUSES:
         return StoreFull(f"{store} has no room for {target} ({cause}): {_full_reason(code, status)}")
     if code == "NoSuchBucket" or (status == HTTPStatus.NOT_FOUND and container and not name and not code):
@@ -128,7 +138,7 @@ def response_error(
         return StoreError(f"Container {container!r} at {keys.url} has objects: delete them first ({cause})")
     if code == "EntityTooSmall":
         return StoreError(f"{target} was sent in parts that are too small for {keys.url} ({cause}): send larger ones")
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    if code in _DENIED_CODES or status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return StoreRefused(
             f"{store} denies this user access to {target} ({cause}): check the credentials and the access rights of "
             "the container"

@@ -9,12 +9,10 @@ from airflow_dlaas.exceptions import Corrupted
 from airflow_dlaas.storage.body import Body, as_body, md5_of
 from airflow_dlaas.storage.http.errors import HttpResponseError
 from airflow_dlaas.storage.object_store import BytesCallback
+from airflow_dlaas.storage.s3.errors import DAMAGED_CODES
 from airflow_dlaas.storage.s3.requests import put_object
 from airflow_dlaas.storage.s3.responses import has_other_etag, is_md5, normalize_etag, parse_error
 from airflow_dlaas.storage.s3.session import Headers, S3Session
-
-DAMAGED_CODES = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"})
-"""Codes of a server that received other content than its MD5."""
 
 
 @dataclass(slots=True)

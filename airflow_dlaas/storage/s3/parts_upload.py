@@ -6,14 +6,14 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from airflow_dlaas.exceptions import Corrupted, ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import Corrupted, StoreError
 from airflow_dlaas.storage.body import Body, hashing_body, md5_of
 from airflow_dlaas.storage.http.errors import HttpResponseError
-from airflow_dlaas.storage.object_store import BytesCallback, StoredPart
+from airflow_dlaas.storage.object_store import BytesCallback, Part, StoredPart
 from airflow_dlaas.storage.s3 import requests
 from airflow_dlaas.storage.s3.account import S3Account
-from airflow_dlaas.storage.s3.errors import translate_parse_errors
-from airflow_dlaas.storage.s3.object_upload import DAMAGED_CODES, require_stored_md5
+from airflow_dlaas.storage.s3.errors import DAMAGED_CODES, GONE_CODES, NO_SUCH_UPLOAD, translate_parse_errors
+from airflow_dlaas.storage.s3.object_upload import require_stored_md5
 from airflow_dlaas.storage.s3.responses import (
     UploadedPart,
     has_other_etag,
@@ -25,9 +25,6 @@ from airflow_dlaas.storage.s3.responses import (
     parse_upload_id,
 )
 from airflow_dlaas.storage.segments import multipart_etag
-
-_GONE_CODES = frozenset({"InvalidPart", "InvalidPartOrder", "NoSuchUpload"})
-"""Codes after which the parts are not those that were sent: another upload of the same name has replaced them."""
 
 
 class S3PartsUpload:
@@ -77,15 +74,14 @@ class S3PartsUpload:
         what = f"Uploading part {number + 1} of {self._container}/{self._name}"
         return self._session.run(partial(self._put_once, number, body, on_progress), self._container, what=what)
 
-    def copy_part(self, number: int, source: tuple[str, str], start: int, size: int, etag: str) -> None:
+    def copy_part(self, number: int, source: tuple[str, str], content: Part, etag: str) -> None:
         """
-        Copy *size* bytes from *start* on of the object *source* with the ETag *etag*, instead of sending a part.
+        Copy *content* of the object *source* with the ETag *etag*, instead of sending a part.
 
         :raises StoreError: the object was replaced.
         """
-        request = requests.copy_part(
-            self._container, self._name, self._upload_id, number + 1, source, (start, size, etag)
-        )
+        upload_part = requests.upload_part(self._container, self._name, self._upload_id, number + 1, None)
+        request = requests.copy_part(upload_part, source, content, etag)
         what = f"Copying part {number + 1} of {self._container}/{self._name}"
         body = self._session.run(partial(self._session.send_checked, request), *source, what=what)
         with translate_parse_errors(self._session.keys):
@@ -118,17 +114,24 @@ class S3PartsUpload:
         parts: list[UploadedPart] = []
         marker = 0
         while True:
-            fetch = partial(self._session.fetch, requests.list_parts(self._container, self._name, upload_id, marker))
+            attempt = partial(self._list_parts_once, upload_id, marker)
             what = f"Listing the parts of an upload of {self._container}/{self._name}"
-            try:
-                body = self._session.run(fetch, self._container, self._name, what=what)
-            except (Corrupted, ObjectNotFound):
+            body = self._session.run(attempt, self._container, what=what)
+            if body is None:
                 return []
             with translate_parse_errors(self._session.keys):
                 page, marker = parse_parts_page(body)
             parts += page
             if not marker:
                 return parts
+
+    def _list_parts_once(self, upload_id: str, marker: int) -> bytes | None:
+        try:
+            return self._session.fetch(requests.list_parts(self._container, self._name, upload_id, marker))
+        except HttpResponseError as error:
+            if parse_error(error.body).code != NO_SUCH_UPLOAD:
+                raise
+            return None
 
     def _put_once(self, number: int, body: Body, on_progress: BytesCallback | None) -> str:
         """
@@ -163,9 +166,9 @@ class S3PartsUpload:
             body = self._session.send_checked(request)
         except HttpResponseError as error:
             code = parse_error(error.body).code
-            if code not in _GONE_CODES:
+            if code not in GONE_CODES:
                 raise
-            if code == "NoSuchUpload" and self._is_complete(etags):
+            if code == NO_SUCH_UPLOAD and self._is_complete(etags):
                 return  # the response to the attempt before was lost
             raise Corrupted(
                 f"{self._container}/{self._name} was not put together: a part of it is gone or was replaced ({code}). "

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from airflow_dlaas.storage.object_store import Part
 from airflow_dlaas.storage.s3.addressing import DEFAULT_REGION, UNRESERVED
 from airflow_dlaas.storage.s3.signing import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD
 
@@ -151,22 +152,14 @@ def upload_part(bucket: str, name: str, upload_id: str, part_number: int, md5: s
     return S3Request("PUT", bucket, name, query, headers, payload_hash=UNSIGNED_PAYLOAD)
 
 
-def copy_part(
-    bucket: str, name: str, upload_id: str, part_number: int, source: tuple[str, str], content: tuple[int, int, str]
-) -> S3Request:
-    """
-    Store as part *part_number* what the object *source* has.
-
-    :param content: the first byte, the number of bytes, and the ETag that the object must have.
-    """
-    start, size, etag = content
-    query = {"partNumber": str(part_number), "uploadId": upload_id}
+def copy_part(upload_part: S3Request, source: tuple[str, str], content: Part, etag: str) -> S3Request:
+    """Return *upload_part* with *content* of the object *source*, which must have the ETag *etag*."""
     headers = {
         "x-amz-copy-source": _copy_source(*source),
-        "x-amz-copy-source-range": f"bytes={start}-{start + size - 1}",
+        "x-amz-copy-source-range": f"bytes={content.start}-{content.start + content.size - 1}",
         "x-amz-copy-source-if-match": f'"{etag}"',
     }
-    return S3Request("PUT", bucket, name, query, headers)
+    return replace(upload_part, headers=headers, payload_hash=EMPTY_PAYLOAD)
 
 
 def complete_upload(bucket: str, name: str, upload_id: str, etags: Sequence[str]) -> S3Request:

@@ -179,7 +179,7 @@ class UploadedPart:
 
 def parse_parts_page(body: bytes) -> tuple[list[UploadedPart], int]:
     """Parse a page of the parts of an upload: the parts, and the marker of the next page, or 0."""
-    root = _require_root(body, "ListPartsResult")
+    root = _require_root(body, "ListPartsResult", "ListPartsResponse")  # the second one is that of moto
     parts = [
         UploadedPart(int(_text(one, "PartNumber")), int(_text(one, "Size")), normalize_etag(_text(one, "ETag")))
         for one in root.findall("Part")
@@ -223,10 +223,10 @@ def parse_error(body: bytes) -> ErrorDocument:
     return ErrorDocument(code if is_code else "", root.findtext("Region") or "", root.findtext("Endpoint") or "")
 
 
-def _require_root(body: bytes, tag: str) -> Element:
+def _require_root(body: bytes, *tags: str) -> Element:
     root = parse_document(body)
-    if root.tag != tag:
-        raise ValueError(f"the document is no {tag}")
+    if root.tag not in tags:
+        raise ValueError(f"the document is no {tags[0]}")
     return root
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError
-from airflow_dlaas.storage.object_store import ObjectLayout, RunAll
+from airflow_dlaas.storage.object_store import Part, RunAll
 from airflow_dlaas.storage.s3 import requests
 from airflow_dlaas.storage.s3.account import S3Account
 from airflow_dlaas.storage.s3.parts_upload import S3PartsUpload
@@ -28,6 +29,10 @@ def copy_object(account: S3Account, source: ContainerAndName, target: ContainerA
     except ObjectNotFound:
         account.check(source[0])  # a missing container gives the same response
         raise
+    # Parts of the same sizes give the copy the same ETag, which identifies its content.
+    if layout.parts and all(one.size <= MAX_SERVER_COPY_SIZE for one in layout.parts):
+        _copy_parts(account, layout.etag, layout.parts, (source, target), run)
+        return True
     if layout.size <= MAX_SERVER_COPY_SIZE:
         send = partial(account.session.send_checked, requests.copy_object(*source, *target))
         what = "Copying {}/{} to {}/{}".format(*source, *target)
@@ -35,13 +40,19 @@ def copy_object(account: S3Account, source: ContainerAndName, target: ContainerA
         return True
     if not layout.etag:
         return False
-    _copy_parts(account, layout, source, target, run)
+    parts = tuple(split_ranges(layout.size, MAX_SERVER_COPY_SIZE))
+    _copy_parts(account, layout.etag, parts, (source, target), run)
     return True
 
 
 def _copy_parts(
-    account: S3Account, layout: ObjectLayout, source: ContainerAndName, target: ContainerAndName, run: RunAll | None
+    account: S3Account,
+    etag: str,
+    parts: Sequence[Part],
+    names: tuple[ContainerAndName, ContainerAndName],
+    run: RunAll | None,
 ) -> None:
+    source, target = names
     upload = S3PartsUpload(account, *target, size=None, part_size=MAX_SERVER_COPY_SIZE)
     upload.begin()
 
@@ -56,12 +67,7 @@ def _copy_parts(
                 error,
             )
 
-    # Parts of the same sizes give the copy the same ETag, which identifies its content.
-    has_parts = bool(layout.parts) and all(one.size <= MAX_SERVER_COPY_SIZE for one in layout.parts)
-    parts = layout.parts if has_parts else tuple(split_ranges(layout.size, MAX_SERVER_COPY_SIZE))
-    copies = [
-        partial(upload.copy_part, number, source, one.start, one.size, layout.etag) for number, one in enumerate(parts)
-    ]
+    copies = [partial(upload.copy_part, number, source, one, etag) for number, one in enumerate(parts)]
     with ExitStack() as undo:
         undo.callback(discard)
         if run is not None:
