@@ -7,6 +7,7 @@ library leaves the package.
 
 ``object_store``  the interface of a store, and its guarantees; no I/O
 ``swift``         OpenStack Swift as a store
+``gcs``           Google Cloud Storage as a store
 ``transfer``      uploads, downloads, copies and removals of many files: planned, then carried out
 ``sources``       what is uploaded: files of this machine, or of a file system of fsspec
 ``fsspec``        a store as a file system of fsspec

@@ -11,7 +11,6 @@ from typing_extensions import Self
 
 from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.store_connections import S3StoreConnection, StoreConnection, SwiftStoreConnection
-from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.object_store import ObjectStore
 
 
@@ -54,11 +53,7 @@ class OpenOptions:
 
 
 def open_object_store(connection: StoreConnection, options: OpenOptions | None = None) -> OpenedStore:
-    """
-    Open the store of *connection*; sends no request. Its library is imported now.
-
-    :raises StoreError: this version has no store of that kind.
-    """
+    """Open the store of *connection*; sends no request. Its library is imported now."""
     options = options or OpenOptions()
     if isinstance(connection, SwiftStoreConnection):
         from airflow_dlaas.storage.swift.store import SwiftStore
@@ -82,4 +77,13 @@ def open_object_store(connection: StoreConnection, options: OpenOptions | None =
             require_allowed=options.require_allowed,
             retry_policy=options.retry_policy,
         )
-    raise StoreError(f"The object store at {connection.url} is of a kind that cannot be used yet")
+    from airflow_dlaas.storage.gcs.store import GcsStore
+
+    return GcsStore.open(
+        connection,
+        verify=options.verify,
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        require_allowed=options.require_allowed,
+        retry_policy=options.retry_policy,
+    )
