@@ -12,6 +12,8 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     resources.json out  what the command was given and used, and how that is enforced
     stalls.json    out  times in which the watchdog found no work (`airflow_dlaas.service.stall_report`)
     checkpoints.json  out  the newest complete checkpoint, and the one that the attempt began with
+    data.json      out  the progress of the training data, and what was read
+    training-data.json  out  the manifest of the training data, which is stored with the results
     boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
@@ -43,6 +45,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.service.job_reports import NO_PROCESS, ExitFile
@@ -123,6 +126,14 @@ class JobDirectory:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints.json"
+
+    @property
+    def data_report(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def data_manifest(self) -> Path:
+        return self.path / MANIFEST_BASENAME
 
     @property
     def event_dirs(self) -> Path:

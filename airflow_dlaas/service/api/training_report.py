@@ -37,7 +37,14 @@ from airflow_dlaas.service.api.resource_reports import report_resources
 from airflow_dlaas.service.api.unreadable_records import training_trace, unreadable_report
 from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
-from airflow_dlaas.service.job_reports import CheckpointsFile, EventDirsFile, ExitFile, PhaseFile, ResourcesFile
+from airflow_dlaas.service.job_reports import (
+    CheckpointsFile,
+    DataFile,
+    EventDirsFile,
+    ExitFile,
+    PhaseFile,
+    ResourcesFile,
+)
 from airflow_dlaas.service.metrics.last_values import last_values
 from airflow_dlaas.service.regular_file import open_regular_file
 from airflow_dlaas.service.stall_report import StallsFile
@@ -166,6 +173,7 @@ def _status(deps: ApiDeps, record: TrainingRecord, wait: _Wait) -> TrainingStatu
     stalls = _read_job_file(job.stalls, StallsFile) if was_started else None
     checkpoints = _read_job_file(job.checkpoints, CheckpointsFile) if was_started else None
     resumed_from = report_resumed_from(record, phase, checkpoints)
+    data = _data_file(job, record)
     return TrainingStatus(
         state=record.state,
         submitted_at=record.submitted_at,
@@ -195,6 +203,8 @@ def _status(deps: ApiDeps, record: TrainingRecord, wait: _Wait) -> TrainingStatu
         checkpoint=checkpoints.newest if checkpoints else None,
         resumed_from=resumed_from,
         waits_for=wait.waits_for,
+        loading=data.loading if data and not record.state.is_final else None,
+        data=record.data_report or (data.report if data else None),
     )
 
 
@@ -214,6 +224,14 @@ def _usage(job: JobDirectory, record: TrainingRecord) -> ResourceUsage | None:
     usage = _read_job_file(job.usage, ResourceUsage)
     # By the clock of the machine, as the learner measures, and not by that of the API's dependencies.
     return usage if usage and utc_now() - usage.at < MAX_USAGE_AGE else None
+
+
+def _data_file(job: JobDirectory, record: TrainingRecord) -> DataFile | None:
+    """Return data.json of the present attempt; None if the record has its content, or before the attempt begins."""
+    if not record.was_started or record.data_report is not None:
+        return None
+    file = _read_job_file(job.data_report, DataFile)
+    return file if file is not None and file.attempt == record.attempt else None
 
 
 def _warnings(job: JobDirectory, record: TrainingRecord, stalls: StallsFile | None) -> tuple[str, ...] | None:

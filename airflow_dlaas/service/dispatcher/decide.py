@@ -150,7 +150,7 @@ def _decide_started(
             yield from _recover_after_exit(training, recovery, observation, memory, monotonic_now)
             return
         for action in _finish_from_exit(training, observation.exit_file, observation.phase_file):
-            yield _with_stalls(action, observation)
+            yield _with_observed(action, observation)
         return
     yield from _decide_progress(training, observation.phase_file)
     if observation.stalls is not None and observation.stalls.version != memory.stalls_version:
@@ -171,7 +171,8 @@ def _decide_started(
             yield Recover(training.id, recovery, is_lost=True, stalled_seconds=seconds)
         else:
             yield KillLeftovers(training.id)
-            yield Finish(training.id, lost_outcome(training, observation, now))
+            outcome = replace(lost_outcome(training, observation, now), data_report=observation.data_report)
+            yield Finish(training.id, outcome)
     elif training.cancel_requested and _is_due(memory.last_stop_at, STOP_RETRY_INTERVAL, monotonic_now):
         yield Stop(training.id)
 
@@ -218,12 +219,13 @@ def _finish_from_exit(training: TrainingRecord, exit_file: ExitFile, phase_file:
     yield Finish(training.id, outcome_from_exit(exit_file))
 
 
-def _with_stalls(action: Action, observation: Observation) -> Action:
-    """Add to an outcome for how long the command did no work."""
+def _with_observed(action: Action, observation: Observation) -> Action:
+    """Add to an outcome for how long the command did no work, and what was read as training data."""
     if not isinstance(action, Finish):
         return action
     seconds = _stalled_seconds(observation, action.outcome.finished_at)
-    return replace(action, outcome=replace(action.outcome, stalled_seconds=seconds))
+    outcome = replace(action.outcome, stalled_seconds=seconds, data_report=observation.data_report)
+    return replace(action, outcome=outcome)
 
 
 def _stalled_seconds(observation: Observation, ended_at: datetime) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from airflow_dlaas.contract.attempts import ResumedFrom
+from airflow_dlaas.contract.data_report import DataReport
 from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.stall_report import StallsFile
@@ -38,6 +39,8 @@ class Observation:
     """The times in which its watchdog found no work."""
     resumed_from: ResumedFrom | None = None
     """The checkpoint that the attempt began with; read only if the attempt may have ended."""
+    data_report: DataReport | None = None
+    """What the attempt has read as training data; read only if the attempt may have ended."""
 
 
 @dataclass(frozen=True, slots=True)

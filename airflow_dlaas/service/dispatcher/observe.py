@@ -15,7 +15,14 @@ from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.service.dispatcher.memory import Observation
 from airflow_dlaas.service.job_attempts import needs_preparation
 from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, read_job_file
-from airflow_dlaas.service.job_reports import CheckpointsFile, ExitFile, ExitIfLostFile, PhaseFile, ProcessIdentity
+from airflow_dlaas.service.job_reports import (
+    CheckpointsFile,
+    DataFile,
+    ExitFile,
+    ExitIfLostFile,
+    PhaseFile,
+    ProcessIdentity,
+)
 from airflow_dlaas.service.process.process_info import boot_id
 from airflow_dlaas.service.runners.base import Liveness, Runner
 from airflow_dlaas.service.stall_report import StallsFile
@@ -25,7 +32,7 @@ log = logging.getLogger(__name__)
 _log_once = LoggedOnce(log)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-FileT = TypeVar("FileT", PhaseFile, ExitFile, ExitIfLostFile)
+FileT = TypeVar("FileT", PhaseFile, ExitFile, ExitIfLostFile, DataFile)
 
 
 def observe_trainings(
@@ -66,6 +73,7 @@ def _observe_job(
             exit_if_lost = _of_attempt(_read_or_none(job.exit_if_lost, ExitIfLostFile), attempt)
     may_have_ended = exit_file is not None or liveness is Liveness.GONE
     checkpoints = _read_or_none(job.checkpoints, CheckpointsFile) if may_have_ended else None
+    data = _of_attempt(_read_or_none(job.data_report, DataFile), attempt) if may_have_ended else None
     return Observation(
         exit_file=exit_file if isinstance(exit_file, ExitFile) else None,
         phase_file=_of_attempt(_read_or_none(job.phase, PhaseFile), attempt),
@@ -78,6 +86,7 @@ def _observe_job(
         exit_if_lost=exit_if_lost,
         stalls=_read_or_none(job.stalls, StallsFile) if is_prepared else None,
         resumed_from=checkpoints.resumed_from if checkpoints is not None else None,
+        data_report=data.report if data is not None else None,
     )
 
 

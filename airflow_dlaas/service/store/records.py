@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_dlaas.contract.attempts import AttemptReport
+from airflow_dlaas.contract.data_report import DataReport
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.job_spec import CheckpointSource
@@ -92,6 +93,8 @@ class TrainingRecord:
     """The attempts before, the first one first."""
     checkpoint_sources: tuple[CheckpointSource, ...] = ()
     """Earlier trainings with whose checkpoints it may begin, fixed when it is submitted; see `JobSpec`."""
+    data_report: DataReport | None = None
+    """What its last attempt has read; None until it ends, and if its data was not in place then."""
     revision: int = 0
     """Increases with every change of any training: the cursor of `Store.list_changes`."""
     unreadable_columns: str | None = None
@@ -115,6 +118,8 @@ class TrainingOutcome:
     isolation: str | None = None
     stalled_seconds: float = 0.0
     """Seconds in which its watchdog found that the command did no work."""
+    data_report: DataReport | None = None
+    """What it has read as training data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic_core import from_json
 from sqlalchemy import Column, ColumnElement, func
 from sqlalchemy.exc import DataError
 from typing_extensions import TypedDict
@@ -14,6 +15,7 @@ from typing_extensions import TypedDict
 from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.attempts import AttemptReport
 from airflow_dlaas.contract.base import without_nulls
+from airflow_dlaas.contract.data_report import DataReport
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.job_spec import CheckpointSource
@@ -86,6 +88,7 @@ def training_to_row(record: TrainingRecord) -> dict[str, Any]:
     values["ended_attempts"] = models_to_json(record.ended_attempts)
     values["checkpoint_sources"] = models_to_json(record.checkpoint_sources)
     values["definition"] = dict(record.definition)
+    values["data_report"] = model_to_json(record.data_report)
     values["error"] = record.error.model_dump(mode="json") if record.error else None
     return values
 
@@ -115,6 +118,12 @@ def models_to_json(models: Iterable[BaseModel]) -> list[Any] | None:
     return [one.model_dump(mode="json", exclude_none=True) for one in models] or None
 
 
+def model_to_json(model: BaseModel | None) -> Any:
+    """Return the value of a JSON column with *model*; None, which is NULL, without one."""
+    # By its JSON: a NaN in a file of a job is a text there, and PostgreSQL accepts no other.
+    return None if model is None else from_json(model.model_dump_json(exclude_none=True))
+
+
 def _parse_models(model: type[BaseModel]) -> Callable[[Any], Any]:
     def parse(raw: Any) -> tuple[BaseModel, ...]:
         if raw is not None and not isinstance(raw, list):
@@ -139,6 +148,7 @@ COLUMN_PARSERS: dict[str, Callable[[Any], Any]] = {
     "tags": _parse_tags,
     "ended_attempts": _parse_models(AttemptReport),
     "checkpoint_sources": _parse_models(CheckpointSource),
+    "data_report": lambda raw: None if raw is None else DataReport.model_validate(raw),
     "definition": without_nulls,  # older versions stored a key that was sent as null
 }
 """By column: the function that converts its value to the field of a record."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The newest migration: a database of this version needs no upgrade."""
 
 
@@ -114,6 +114,7 @@ trainings = Table(
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("ended_attempts", JSON(none_as_null=True)),
     Column("checkpoint_sources", JSON(none_as_null=True)),
+    Column("data_report", JSON(none_as_null=True)),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("owner", "key", name="uq_trainings_key"),
     Index("ix_trainings_changes", "owner", "revision"),
@@ -123,8 +124,8 @@ trainings = Table(
 ``secrets`` is the submitted definition, encrypted (`secret_encryption`), and NULL after the training has ended.
 
 ``tags`` has a comma before each tag and after the last one (``,a,b,``), so that every database finds a whole tag in it;
-a tag contains no comma. ``note``, ``tags``, ``ended_attempts`` and ``checkpoint_sources`` are NULL where there are
-none.
+a tag contains no comma. ``note``, ``tags``, ``ended_attempts``, ``checkpoint_sources`` and ``data_report`` are NULL
+where there are none.
 """
 
 FINAL_STATES = tuple(str(state) for state in TrainingState if state.is_final)

@@ -91,6 +91,7 @@ def finish_training(connection: Connection, record: TrainingRecord, outcome: Tra
         error=outcome.error.model_dump(mode="json") if outcome.error else None,
         stored=outcome.stored,
         isolation=outcome.isolation,
+        data_report=rows.model_to_json(outcome.data_report),
         secrets=None,
         **values,
     )

@@ -52,7 +52,8 @@ def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
     store.close()
     engine = create_engine(url)
     with engine.begin() as connection:
-        for column in ("acknowledged_at", "note", "tags", "attempt", "ended_attempts", "checkpoint_sources"):
+        later_columns = ("attempt", "ended_attempts", "checkpoint_sources", "data_report")
+        for column in ("acknowledged_at", "note", "tags", *later_columns):
             connection.execute(text(f"ALTER TABLE trainings DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE usage"))
         connection.execute(text("DROP TABLE maintenance"))
@@ -62,6 +63,7 @@ def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
     training = upgraded.get_training("me", "a")
     assert (training.acknowledged_at, training.note, training.tags) == (None, "", ())
     assert (training.attempt, training.ended_attempts, training.checkpoint_sources) == (1, (), ())
+    assert training.data_report is None
     assert upgraded.acknowledge("me", "a", later(2)).acknowledged_at == later(2)
     upgraded.close()
 

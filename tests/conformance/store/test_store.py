@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from airflow_dlaas.contract.annotations import Annotations
+from airflow_dlaas.contract.data_report import DataReport, DataSourceReport
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
+from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store.base import Store
 from airflow_dlaas.service.store.records import TrainingOutcome
@@ -468,6 +470,18 @@ def test_outcome_is_recorded_completely(store: Store) -> None:
     record = store.get_training("me", "a")
     assert (record.state, record.phase, record.finished_at) == (TrainingState.ERROR, None, later(2))
     assert (record.exit_code, record.error, record.stored, record.modified_at) == (3, error, True, later(2))
+
+
+@pytest.mark.parametrize("seconds", [2.5, float("inf"), None])
+def test_report_of_the_training_data_is_recorded_with_the_outcome(store: Store, seconds: float | None) -> None:
+    add(store, "a", "b")
+    report = DataReport(sources=(DataSourceReport(name="c", type=StoreType.S3, files=3),), seconds=seconds)
+    for training_id, found in (("a", report), ("b", None)):
+        store.record_progress(training_id, TrainingState.RUNNING, None, later(1))
+        assert store.get_training("me", training_id).data_report is None
+        store.finish(training_id, replace(COMPLETED, data_report=found))
+        record = store.get_training("me", training_id)
+        assert (record.data_report, record.unreadable_columns) == (found, None)
 
 
 def test_final_state_never_changes(store: Store) -> None:

@@ -138,7 +138,7 @@ def test_upgrade_makes_rows_of_the_trainings_that_exist(url: str) -> None:
     assert len(before) == 5
     store.close()
     later_tables = [f"DROP TABLE IF EXISTS {name}" for name in ("usage", "maintenance")]
-    columns = ("attempt", "ended_attempts", "checkpoint_sources")
+    columns = ("attempt", "ended_attempts", "checkpoint_sources", "data_report")
     later_columns = [f"ALTER TABLE trainings DROP COLUMN {name}" for name in columns]
     execute(url, *later_tables, *later_columns, "UPDATE alembic_version SET version_num = '0004'")
     upgraded = SqlStore(url)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from airflow_dlaas.contract.data_report import DataReport
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.service.dispatcher.actions import (
     Abandon,
@@ -549,3 +550,16 @@ def test_outcome_has_the_seconds_without_work() -> None:
     (action,) = decide_actions(training, observations={"t": observation})
     assert isinstance(action, Finish)
     assert action.outcome.stalled_seconds == 7.5
+
+
+def test_outcome_has_the_report_of_the_training_data() -> None:
+    training, report = a_started("t", state=TrainingState.RUNNING, phase=Phase.PROCESSING), DataReport(seconds=2.5)
+    ended = replace(ALIVE, exit_file=an_exit(), data_report=report)
+    (action,) = decide_actions(training, observations={"t": ended})
+    assert isinstance(action, Finish)
+    assert action.outcome.data_report == report
+    lost = Observation(liveness=Liveness.GONE, is_claimed=True, data_report=report)
+    memory = DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER)
+    *_, action = decide_actions(training, observations={"t": lost}, memories={"t": memory})
+    assert isinstance(action, Finish)
+    assert action.outcome.data_report == report
