@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow_dlaas.cli.attempt_text import describe_attempts, describe_checkpoint
+from airflow_dlaas.cli.data_text import describe_data, describe_loading
 from airflow_dlaas.cli.resource_text import describe_resources
 from airflow_dlaas.contract.attempt_text import describe_source
 from airflow_dlaas.contract.curves import metric_label
@@ -82,6 +83,8 @@ def training_fields(training: Training) -> dict[str, str | None]:
         "took": run_duration(training),
         "total": format_duration(ended_at - status.submitted_at),
         "phases": describe_phases(training),
+        "loading": describe_loading(status.loading) if status.loading else None,
+        "data": describe_data(status.data),
         "attempts": describe_attempts(training),
         "resumed from": describe_source(status.resumed_from, training.id) if status.resumed_from else None,
         "checkpoint": describe_checkpoint(training),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from functools import partial
 
+from airflow_dlaas._util.threads import run_in_thread
 from airflow_dlaas.cli.train.log_lines import LogLines
 from airflow_dlaas.cli.train.output import PlainOutput
 from airflow_dlaas.cli.train.view import FollowView
+from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.client.training_watcher import TrainingWatcher
@@ -16,6 +19,9 @@ from airflow_dlaas.exceptions import DlaasError
 
 LOG_DRAIN_TIMEOUT = 10.0
 """Seconds to wait for the rest of the log after the training has ended."""
+
+LOADING_INTERVAL = 2.0
+"""Seconds between two requests for the progress of the training data."""
 
 PROBLEM_INTERVAL = 1.0
 """Seconds between two checks whether the service answers."""
@@ -39,6 +45,7 @@ async def _follow(client: Client, training_id: str, output: PlainOutput, view: F
     ended = asyncio.Event()
     log = asyncio.create_task(_show_log(client, training_id, output, view, ended))
     problems = asyncio.create_task(_show_problems(watcher, output, view))
+    loading = asyncio.create_task(_show_loading(client, training_id, view))
     training: Training | None = None
     try:
         async with aclosing(watcher.updates(training_id)) as updates:
@@ -46,13 +53,15 @@ async def _follow(client: Client, training_id: str, output: PlainOutput, view: F
                 view.update(training)
                 for line in view.take_ended_attempts():
                     output.step("attempt", line)
+                for line in view.take_data():
+                    output.step("data", line)
                 output.update(view)
         ended.set()
         await asyncio.wait({log}, timeout=LOG_DRAIN_TIMEOUT)
     finally:
-        for task in (log, problems):
+        for task in (log, problems, loading):
             task.cancel()
-        await asyncio.wait({log, problems})
+        await asyncio.wait({log, problems, loading})
     assert training is not None and training.state.is_final  # noqa: S101, PT018 - `updates` ends after a final state
     return training
 
@@ -72,6 +81,18 @@ async def _show_log(
         output.step("log", f"cannot be followed any more: {error}")
     output.end_log(lines.rest())
     view.current_line = ""
+
+
+async def _show_loading(client: Client, training_id: str, view: FollowView) -> None:
+    """Keep the progress of the training data up to date, which is no change of the training."""
+    while True:
+        if not view.may_load:
+            view.loading = None
+        else:
+            with suppress(DlaasError):  # the next request may succeed; a lasting problem is shown by another task
+                training = await run_in_thread(partial(client.send, calls.get_training(training_id)))
+                view.loading = training.status.loading
+        await asyncio.sleep(LOADING_INTERVAL)
 
 
 async def _show_problems(watcher: TrainingWatcher, output: PlainOutput, view: FollowView) -> None:

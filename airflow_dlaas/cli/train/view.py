@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from airflow_dlaas.cli.attempt_text import describe_attempt, ended_attempts
+from airflow_dlaas.cli.data_text import describe_loading, describe_source
 from airflow_dlaas.cli.plot import PlotSize, draw_plot, short_number
 from airflow_dlaas.cli.train.live_metrics import LiveMetrics, main_series
 from airflow_dlaas.cli.training_text import format_duration
 from airflow_dlaas.contract.attempt_text import describe_next_attempt
+from airflow_dlaas.contract.data_report import LoadProgress
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.contract.training import Training, TrainingStatus
 
@@ -42,10 +44,19 @@ class FollowView:
     metrics: LiveMetrics = field(default_factory=LiveMetrics)
     metric: str | None = None
     """The metric that the user wants to see."""
+    loading: LoadProgress | None = None
+    """The progress of the training data, as long as it is loaded."""
     problem: str | None = None
     """Why nothing new can be shown now."""
     _shown_attempts: int = 0
     """The number of the last attempt whose end was shown."""
+    _shown_data: int = 0
+    """The number of the last attempt whose data was shown."""
+
+    @property
+    def may_load(self) -> bool:
+        """Whether the training may be loading its data, as far as is known."""
+        return self.training is not None and self.training.status.phase in {Phase.PREPARING, Phase.LOADING}
 
     def update(self, training: Training) -> None:
         """Replace the state of the training."""
@@ -58,6 +69,16 @@ class FollowView:
         new = [one for one in ended_attempts(self.training) if one.number > self._shown_attempts]
         self._shown_attempts = max((one.number for one in new), default=self._shown_attempts)
         return [describe_next_attempt(self.training, one) for one in new]
+
+    def take_data(self) -> list[str]:
+        """Return a line for each source of data that the present attempt has read, once for each attempt."""
+        if self.training is None or (report := self.training.status.data) is None:
+            return []
+        attempt = self.training.status.attempt or 1
+        if attempt <= self._shown_data:
+            return []
+        self._shown_data = attempt
+        return [describe_source(one) for one in report.sources]
 
 
 def state_text(training: Training) -> str:
@@ -85,7 +106,8 @@ def status_line(view: FollowView) -> str:
         return "waiting for the first status"
     since_response = 0.0 if training.state.is_final else time.monotonic() - view.received_at
     elapsed = format_duration(elapsed_time(training.status) + timedelta(seconds=since_response))
-    return f"{training.id}  {state_text(training)}  {elapsed}"
+    loading = f"  {describe_loading(view.loading)}" if view.loading is not None else ""
+    return f"{training.id}  {state_text(training)}  {elapsed}{loading}"
 
 
 def elapsed_time(status: TrainingStatus) -> timedelta:

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_dlaas.cli.train.output import PlainOutput, render
 from airflow_dlaas.cli.train.view import FollowView, metrics_line, plot_lines, state_text, status_line
+from airflow_dlaas.contract.data_report import LoadProgress
 from airflow_dlaas.contract.training import Metric, MetricValue, Training
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -131,3 +132,25 @@ def test_quiet_output_prints_the_end_of_the_log_only_after_a_failure(capsys: pyt
 def test_step_escapes_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     PlainOutput().step("code", "a\x1b[2J")
     assert capsys.readouterr().err == "code        a\\x1b[2J\n"
+
+
+def test_progress_of_the_data_is_in_the_line_of_the_state() -> None:
+    view = FollowView()
+    view.update(training(phase="loading"))
+    assert view.may_load
+    view.loading = LoadProgress(files=1, total_files=2, bytes=1, total_bytes=2)
+    assert status_line(view).endswith("  1 B of 2 B, 1 of 2 files")
+    view.update(training(phase="processing"))
+    assert not view.may_load
+
+
+def test_data_of_each_attempt_is_shown_once() -> None:
+    view = FollowView()
+    assert view.take_data() == []
+    data = {"sources": [{"name": "digits", "type": "s3", "files": 2, "bytes": 2}]}
+    view.update(training(phase="processing", data=data))
+    assert view.take_data() == ["digits: 2 files (2 B)"]
+    view.update(training(phase="storing", data=data))
+    assert view.take_data() == []
+    view.update(training(phase="processing", data=data, attempt=2))
+    assert view.take_data() == ["digits: 2 files (2 B)"]
