@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from airflow_dlaas.exceptions import Corrupted, HostError, StoreError
-from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large, segment_size_for, split_ranges
+from airflow_dlaas.exceptions import HostError, StoreError
+from airflow_dlaas.storage.object_store import ObjectStore
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large, segment_size_for
 from airflow_dlaas.storage.sources.local import LocalFile, Source
 from airflow_dlaas.storage.transfer.change_detection import is_unchanged
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
-from airflow_dlaas.storage.transfer.part_file import PartFile, find_part_files
+from airflow_dlaas.storage.transfer.object_fetcher import ObjectFetcher
+from airflow_dlaas.storage.transfer.part_file import find_part_files
 from airflow_dlaas.storage.transfer.plan import PlannedDownload, PlannedUpload
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, WorkItem
-
-logger = logging.getLogger(__name__)
+from airflow_dlaas.storage.transfer.worker_pool import WorkerPool
 
 BLOCK_SIZE = 512
 """Bytes of a unit of ``st_blocks`` (POSIX leaves it open; Linux has this one)."""
@@ -49,8 +46,8 @@ class Downloader:
         self._checksum_cache = checksum_cache
         self._pool = pool
         self._segment_size = segment_size
+        self._fetcher = ObjectFetcher(store, container, pool, segment_size)
         self._lock = threading.Lock()
-        self._open_part_files = ExitStack()
         self.files = self.bytes = self.unchanged = 0
         """Files and bytes that were fetched, and files that did not change."""
 
@@ -69,7 +66,7 @@ class Downloader:
             )
         targets = [self._root / one.relative_path for one in planned]
         self._checksum_cache.prefetch(LocalFile.from_stat(str(one), one.stat()) for one in targets if one.is_file())
-        with self._open_part_files:
+        with self._fetcher:
             self._pool.add(partial(self._download_file, one) for one in planned)
             self._pool.run()
 
@@ -97,11 +94,7 @@ class Downloader:
             with self._lock:
                 self.unchanged += 1
             return
-        if is_large(planned.size, self._segment_size):
-            self._pool.add(self._part_downloads(target, planned))
-            return
-        self._store.get(self._container, planned.stored.name, target, on_progress=self._pool.tracker.advance)
-        self._record_done(planned.size)
+        self._fetcher.fetch(planned, target, self._record_done)
 
     def _is_up_to_date(self, target: Path, planned: PlannedDownload) -> bool:
         if not target.is_file():
@@ -110,52 +103,6 @@ class Downloader:
         segment_size = segment_size_for(file.size, self._store.limits(), self._segment_size) if stored.slo_etag else 0
         reverse = PlannedUpload(Source(stored.name, file), stored, segment_size)
         return is_unchanged(self._store, self._container, reverse, self._checksum_cache)
-
-    def _part_downloads(self, target: Path, planned: PlannedDownload, *, is_retry: bool = False) -> list[WorkItem]:
-        layout = self._store.get_layout(self._container, planned.stored.name)
-        parts = [part for part in layout.parts if part.size] or list(split_ranges(layout.size, self._segment_size))
-        file = PartFile(target, layout, parts)
-        with self._lock:
-            self._open_part_files.callback(file.close)
-        missing = file.missing_parts()
-        self._pool.tracker.advance(planned.size - sum(parts[number].size for number in missing))
-        if not missing:
-            self._commit(target, planned, file, 0, is_retry=is_retry)
-            return []
-        remaining = set(missing)
-
-        def download_one(number: int) -> None:
-            self._download_part(planned, layout, parts[number], file)
-            file.mark_done(number)
-            with self._lock:
-                remaining.discard(number)
-                is_last = not remaining
-            if is_last:
-                self._commit(target, planned, file, sum(parts[number].size for number in missing), is_retry=is_retry)
-
-        return [partial(download_one, number) for number in missing]
-
-    def _download_part(self, planned: PlannedDownload, layout: ObjectLayout, part: Part, file: PartFile) -> None:
-        name, advance = planned.stored.name, self._pool.tracker.advance
-        self._store.get_part(self._container, name, layout, part, file.write, on_progress=advance)
-
-    def _commit(self, target: Path, planned: PlannedDownload, file: PartFile, size: int, *, is_retry: bool) -> None:
-        try:
-            file.commit()
-        except Corrupted as error:
-            if is_retry:
-                raise
-            # Only the whole content has an MD5, so the damaged part is unknown: all parts are fetched again.
-            logger.warning(
-                "Downloading %s/%s failed (%s); retrying all parts now (attempt 2 of 2)",
-                self._container,
-                planned.stored.name,
-                error,
-            )
-            self._pool.tracker.advance(-planned.size)
-            self._pool.add(self._part_downloads(target, planned, is_retry=True))
-        else:
-            self._record_done(size)
 
     def _record_done(self, size: int) -> None:
         with self._lock:
