@@ -88,6 +88,10 @@ class MemoryStore:
                 etag = layout.etag if layout.parts else None
                 yield StoredObject(name, layout.size, layout.md5, NOW, slo_etag=etag)
 
+    def stat(self, container: str, name: str) -> StoredObject:
+        self.get_layout(container, name)
+        return next(one for one in self.list_objects(container, name) if one.name == name)
+
     def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
         self.check(container)
         if limit != 1 or folder:
@@ -175,7 +179,10 @@ class MemoryStore:
         *,
         on_progress: BytesCallback | None = None,
     ) -> None:
-        assert self.get_layout(container, name) == layout
+        layout_now = self.get_layout(container, name)
+        assert layout.etag in {"", layout_now.etag}
+        if part.md5 is not None and md5(self.content(container, name)[part.start : part.start + part.size]) != part.md5:
+            raise Corrupted(f"{name} arrived with another MD5")
         self.asked.append(f"{name}@{part.start}")
         write_at(part.start, self.content(container, name)[part.start : part.start + part.size])
         if on_progress:

@@ -4,59 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
 
-from airflow_dlaas.service.data_cache.link_mode import LinkMode
+from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.data_cache.entries import CacheFolder
+from airflow_dlaas.service.data_cache.in_use import UseFile
+from airflow_dlaas.service.data_cache.leftovers import remove_leftovers
+from airflow_dlaas.service.data_cache.link_files import LinkSupport, Placement, probe_link_support
+from airflow_dlaas.service.data_cache.link_mode import LinkChoice, LinkMode, choose_link_mode
+from airflow_dlaas.service.data_cache.materialize import (
+    CacheOptions,
+    CacheReport,
+    LoadRequest,
+    Materialization,
+    load_directly,
+    total_bytes,
+)
 from airflow_dlaas.storage.object_store import ObjectStore
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
-from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
-from airflow_dlaas.storage.transfer.download import Downloader
 from airflow_dlaas.storage.transfer.plan import PlannedDownload
-from airflow_dlaas.storage.transfer.worker_pool import ProgressCallback, ProgressTracker, WorkerPool
 
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the files of one source go."""
-
-    root: Path
-    """The folder of the source in DATA_DIR."""
-    tree: Path
-    """With `LinkMode.SYMLINK`: a folder of the job alone, which its command can only read, for the hard links."""
-    mode: LinkMode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheOptions:
-    """How one source is loaded."""
-
-    account_url: str
-    """The account of the store (`OpenedStore.account_url`); objects of different accounts are different entries."""
-    progress: ProgressCallback | None = None
-    """Called after every step; the totals are those of the source, and cached files count as done."""
-    threads: int | None = None
-    """Files, or parts of large files, that are transferred at the same time; None adapts the number to the speed."""
-    segment_size: int = DEFAULT_SEGMENT_SIZE
-    """Bytes of the ranges in which a large object that is stored in one piece is fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheReport:
-    """What one call of `DataCache.materialize` did; the three kinds of files add up to those of the plan."""
-
-    cached_files: int = 0
-    """Files that were in the cache, or that another training loaded into it meanwhile."""
-    cached_bytes: int = 0
-    fetched_files: int = 0
-    """Files that were fetched into the cache."""
-    fetched_bytes: int = 0
-    direct_files: int = 0
-    """Files that were loaded without the cache."""
-    direct_bytes: int = 0
+__all__ = [
+    "CacheOptions",
+    "CacheReport",
+    "DataCache",
+    "LinkChoice",
+    "LinkMode",
+    "LinkSupport",
+    "Placement",
+    "choose_link_mode",
+    "probe_link_support",
+]
 
 
 class DataCache:
@@ -66,21 +47,40 @@ class DataCache:
     Several processes, also of several services, may use one folder at the same time. A folder that cannot be used is
     no error: the data is then loaded without it, and the log has one warning.
 
-    :param limit: bytes of content, at most.
+    :param limit: bytes of content, at most. Data that does not fit is loaded without the cache.
     """
 
     def __init__(self, path: Path, limit: int, logger: logging.Logger) -> None:
-        self._path = path
+        self._folder = CacheFolder(path)
         self._limit = limit
         self._logger = logger
+        self._use_file: UseFile | None = None
 
     def __enter__(self) -> Self:
+        try:
+            self._folder.create()
+            self._use_file = UseFile(self._folder.users)
+        except OSError as error:
+            self._log_unusable(error.strerror or error)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the use of the entries: they may be removed from now on. Linked files keep their content."""
+        if self._use_file is not None:
+            self._use_file.close()
+            self._use_file = None
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder.path
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the folder can be used; otherwise `materialize` loads without it."""
+        return self._use_file is not None
 
     def materialize(
         self,
@@ -93,20 +93,41 @@ class DataCache:
         """
         Put the *planned* objects of *container* into the folder ``placement.root``; each file there is verified.
 
-        Safe to repeat: files that a former call has left are replaced.
+        An object whose digest the listing does not have, or which is larger than the room that the limit leaves, is
+        loaded without the cache. Safe to repeat: files that a former call has left are replaced.
 
         :raises HostError: a disk is full, or a folder of the job cannot be written.
         :raises StoreError: an object cannot be fetched, or was replaced since it was listed.
         """
-        placement.root.mkdir(parents=True, exist_ok=True)
-        tracker = ProgressTracker(sum(one.size for one in planned), len(planned), options.progress)
-        pool = WorkerPool(tracker, options.threads)
-        Downloader(store, container, placement.root.resolve(), ChecksumCache(), pool, options.segment_size).download(
-            planned
+        request = LoadRequest(store, container, planned, placement, options)
+        placed: dict[str, bool] = {}
+        direct: Sequence[PlannedDownload] = planned
+        if self._use_file is not None:
+            run = Materialization(self._folder, self._limit, self._use_file, request, self._logger)
+            placed = run.placed
+            try:
+                direct = run.run()
+            except HostError as error:
+                self._log_unusable(error)
+                with suppress(OSError):
+                    remove_leftovers(self._folder, parts_max_age=0)  # if the disk is full, they take the room
+                direct = [one for one in planned if one.stored.name not in placed]
+        if direct:
+            load_directly(request, direct)
+        return _report(planned, placed)
+
+    def _log_unusable(self, problem: object) -> None:
+        self._logger.warning(
+            "The cache of data %s cannot be used (%s); the data is loaded without it", self._folder.path, problem
         )
-        return CacheReport(direct_files=len(planned), direct_bytes=total_bytes(planned))
 
 
-def total_bytes(planned: Sequence[PlannedDownload]) -> int:
-    """Return the bytes of all *planned* objects."""
-    return sum(one.size for one in planned)
+def _report(planned: Sequence[PlannedDownload], placed: dict[str, bool]) -> CacheReport:
+    cached = [one for one in planned if placed.get(one.stored.name) is False]
+    fetched = [one for one in planned if placed.get(one.stored.name)]
+    direct = [one for one in planned if one.stored.name not in placed]
+    return CacheReport(
+        *(len(cached), total_bytes(cached)),
+        *(len(fetched), total_bytes(fetched)),
+        *(len(direct), total_bytes(direct)),
+    )

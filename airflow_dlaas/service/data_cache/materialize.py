@@ -1,0 +1,223 @@
+"""Loads one source by way of the cache: reserves its entries, fills those that are missing, and places all of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.data_cache.entries import CacheFolder, translate_errors
+from airflow_dlaas.service.data_cache.entry_names import entry_name
+from airflow_dlaas.service.data_cache.fetch import EntryFetcher
+from airflow_dlaas.service.data_cache.fill import EntryFiller
+from airflow_dlaas.service.data_cache.in_use import UseFile
+from airflow_dlaas.service.data_cache.link_files import FilePlacer, Placement
+from airflow_dlaas.service.data_cache.link_mode import LinkMode
+from airflow_dlaas.service.data_cache.reservation import reserve
+from airflow_dlaas.storage.object_store import ObjectStore
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+from airflow_dlaas.storage.transfer.download import Downloader
+from airflow_dlaas.storage.transfer.object_fetcher import ObjectFetcher
+from airflow_dlaas.storage.transfer.plan import PlannedDownload
+from airflow_dlaas.storage.transfer.worker_pool import ProgressCallback, ProgressTracker, WorkerPool
+
+BATCH_SIZE = 100
+"""Files that one work item places: to link a file takes less time than to take a work item from the queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheOptions:
+    """How one source is loaded."""
+
+    account_url: str
+    """The account of the store (`OpenedStore.account_url`); objects of different accounts are different entries."""
+    progress: ProgressCallback | None = None
+    """Called after every step; the totals are those of the source, and cached files count as done."""
+    threads: int | None = None
+    """Files, or parts of large files, that are transferred at the same time; None adapts the number to the speed."""
+    segment_size: int = DEFAULT_SEGMENT_SIZE
+    """Bytes of the ranges in which a large object that is stored in one piece is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReport:
+    """What one call of `DataCache.materialize` did; the three kinds of files add up to those of the plan."""
+
+    cached_files: int = 0
+    """Files that were in the cache, or that another training loaded into it meanwhile."""
+    cached_bytes: int = 0
+    fetched_files: int = 0
+    """Files that were fetched into the cache."""
+    fetched_bytes: int = 0
+    direct_files: int = 0
+    """Files that were loaded without the cache."""
+    direct_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """The arguments of `DataCache.materialize`, which explains them."""
+
+    store: ObjectStore
+    container: str
+    planned: Sequence[PlannedDownload]
+    placement: Placement
+    options: CacheOptions
+
+    def new_pool(self) -> WorkerPool:
+        """Make a pool whose progress begins with nothing."""
+        tracker = ProgressTracker(total_bytes(self.planned), len(self.planned), self.options.progress)
+        return WorkerPool(tracker, self.options.threads)
+
+
+class Materialization:
+    """One use of the cache. After an error, `placed` has the objects whose files are there."""
+
+    def __init__(
+        self, folder: CacheFolder, limit: int, use_file: UseFile, request: LoadRequest, logger: logging.Logger
+    ) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._use_file = use_file
+        self._request = request
+        self._logger = logger
+        self._pool = request.new_pool()
+        self._used_ns = time.time_ns()
+        self._lock = threading.Lock()
+        self.placed: dict[str, bool] = {}
+        """Names of objects whose files are there; whether the object was fetched just now."""
+
+    def run(self) -> list[PlannedDownload]:
+        """
+        Place what the cache can have; return what has to be loaded without it.
+
+        :raises HostError: the cache, or the folder of the job, cannot be used, or its disk is full.
+        :raises StoreError: an object cannot be fetched.
+        """
+        request, folder = self._request, self._folder
+        named = [(one, name) for one in request.planned if (name := entry_name(one.stored)) is not None]
+        with _translate_folder_errors(request.placement):
+            self._placer = FilePlacer(request.placement)
+        with translate_errors(folder):
+            source = self._source = folder.add_source(request.options.account_url, request.container)
+            reservation = reserve(
+                folder,
+                self._limit,
+                self._use_file,
+                source,
+                {name: one.size for one, name in named},
+                reserved_bytes=self._copied_bytes(named),
+                logger=self._logger,
+            )
+        valid = [pair for pair in named if pair[1] in reservation.valid]
+        to_fill = [pair for pair in named if pair[1] in reservation.to_fill]
+        self._log(valid, to_fill, len(named))
+        fetcher = ObjectFetcher(request.store, request.container, self._pool, request.options.segment_size)
+        with fetcher:
+            self._filler = EntryFiller(
+                folder,
+                source,
+                EntryFetcher(folder, source, request.store, request.container, fetcher, self._pool.tracker),
+                self._pool,
+                self._place_filled,
+                self._logger,
+            )
+            batches = (valid[start : start + BATCH_SIZE] for start in range(0, len(valid), BATCH_SIZE))
+            self._pool.add([partial(self._place_valid, batch) for batch in batches])
+            self._filler.fill(to_fill)
+        return [one for one in request.planned if one.stored.name not in self.placed]
+
+    def _copied_bytes(self, named: Iterable[tuple[PlannedDownload, str]]) -> int:
+        """Return the bytes that the files of the job take on the disk of the cache, besides the entries."""
+        placement = self._request.placement
+        if placement.mode is not LinkMode.COPY:
+            return 0
+        is_same_disk = os.stat(placement.root).st_dev == os.stat(self._folder.path).st_dev
+        return sum(one.size for one, _ in named) if is_same_disk else 0
+
+    def _place_valid(self, batch: Iterable[tuple[PlannedDownload, str]]) -> None:
+        for planned, name in batch:
+            if self._place(planned, name, is_fetched=False):
+                with translate_errors(self._folder):
+                    self._folder.record_use(self._source, name, self._used_ns)
+
+    def _place_filled(self, planned: PlannedDownload, name: str, is_fetched: bool) -> None:
+        self._place(planned, name, is_fetched=is_fetched)
+
+    def _place(self, planned: PlannedDownload, name: str, *, is_fetched: bool) -> bool:
+        entry = self._folder.entry_path(self._source, name)
+        try:
+            with _translate_folder_errors(self._request.placement):
+                self._placer.place(entry, planned.relative_path)
+        except FileNotFoundError as error:
+            if os.path.lexists(entry):
+                raise HostError(f"{self._request.placement.root} does not exist any more") from error
+            self._filler.refill(planned, name)  # it was removed since: by hand, or because it is damaged
+            return False
+        with self._lock:
+            self.placed[planned.stored.name] = is_fetched
+        self._pool.tracker.advance(0 if is_fetched else planned.size, file_count=1)
+        return True
+
+    def _log(
+        self,
+        valid: Sequence[tuple[PlannedDownload, str]],
+        to_fill: Sequence[tuple[PlannedDownload, str]],
+        cacheable: int,
+    ) -> None:
+        request = self._request
+        self._logger.info(
+            "%d of %d files of container %s, %d bytes, are in the cache of data on this machine",
+            len(valid),
+            len(request.planned),
+            request.container,
+            sum(one.size for one, _ in valid),
+        )
+        if oversized := cacheable - len(valid) - len(to_fill):
+            self._logger.info(
+                "%d files do not fit into the cache, whose limit is %d bytes, and are loaded without it",
+                oversized,
+                self._limit,
+            )
+
+
+def load_directly(request: LoadRequest, planned: Sequence[PlannedDownload]) -> None:
+    """
+    Load the *planned* objects, a part of those of *request*, into the folder of the job without a cache.
+
+    :raises HostError: the disk has too little space, or the folder cannot be written.
+    :raises StoreError: an object cannot be fetched.
+    """
+    missing = {one.stored.name for one in planned}
+    pool, done = request.new_pool(), [one for one in request.planned if one.stored.name not in missing]
+    pool.tracker.advance(total_bytes(done), file_count=len(done))
+    options, root = request.options, request.placement.root
+    with _translate_folder_errors(request.placement):
+        root.mkdir(parents=True, exist_ok=True)
+    downloader = Downloader(
+        request.store, request.container, root.resolve(), ChecksumCache(), pool, options.segment_size
+    )
+    downloader.download(planned)
+
+
+def total_bytes(planned: Iterable[PlannedDownload]) -> int:
+    """Return the bytes of all *planned* objects."""
+    return sum(one.size for one in planned)
+
+
+@contextmanager
+def _translate_folder_errors(placement: Placement) -> Iterator[None]:
+    """Raise HostError for an OSError of the folder of the job; FileNotFoundError is one of the cache."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise HostError(f"{placement.root} cannot be written: {error.strerror or error}") from error
