@@ -31,6 +31,7 @@ COMMAND_MODULES: Mapping[str, str] = {
     "serve": "serve",
     "runtimes": "runtimes",
     "environments": "environments",
+    "cache": "cache",
     "usage": "usage",
     "users": "users",
     "drain": "maintenance",

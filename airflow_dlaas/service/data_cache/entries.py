@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +60,10 @@ class CacheFolder:
         for folder in (self.path, self.path / SOURCES_FOLDER, self.filling, self.users):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
+
+    def exists(self) -> bool:
+        """Whether the folder is one of a cache."""
+        return (self.path / SOURCES_FOLDER).is_dir()
 
     def add_source(self, account_url: str, container: str) -> str:
         """Create the folder of a container; return its name."""
@@ -134,6 +139,13 @@ class CacheFolder:
         """Return the names of all sources."""
         with os.scandir(self.path / SOURCES_FOLDER) as found:
             return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+
+    def remove_empty_sources(self) -> None:
+        """Remove the folders of containers without entries; call it while the cache is locked."""
+        with_entries = {one.source for one in self.files()}
+        for source in self.sources():
+            if source not in with_entries:
+                shutil.rmtree(self.path / SOURCES_FOLDER / source, ignore_errors=True)
 
     def files(self) -> Iterator[CachedFile]:
         """Yield all entries; those that are added or removed meanwhile may be missing."""
