@@ -30,6 +30,10 @@ RESTORED = "restored"
 """The folder of the job directory in which a checkpoint is restored; it becomes CHECKPOINT_DIR when it is complete, so
 that a part of a checkpoint is never stored as a result."""
 
+DATA_FILES = "data-files"
+"""The folder of the job directory for the files to which links in DATA_DIR lead, if they are in the cache of the
+machine. A command in a sandbox or a container can only read it."""
+
 USER_METRICS_FILE = "evaluation-metrics.txt"
 """File in LOG_DIR for metrics that the command writes itself, one JSON object in each line."""
 
@@ -116,17 +120,17 @@ def log_header(spec: JobSpec, isolation: str) -> str:
     return text
 
 
-def data_subfolders(containers: Sequence[str]) -> list[str]:
+def data_subfolders(names: Sequence[str]) -> list[str]:
     """
-    Return the folder of each container, relative to DATA_DIR.
+    Return the folder of each source of data, relative to DATA_DIR, for their *names* (`data_folders.source_names`).
 
-    A single container fills DATA_DIR itself. Several get one folder each, by name, numbered if names are equal.
+    A single source fills DATA_DIR itself. Several get one folder each, by name, numbered if names are equal.
     """
-    if len(containers) == 1:
+    if len(names) == 1:
         return ["."]
     taken: list[str] = []
-    for name in containers:
-        free = (f"{name}-{number}" if number > 1 else name for number in range(1, len(containers) + 1))
+    for name in names:
+        free = (f"{name}-{number}" if number > 1 else name for number in range(1, len(names) + 1))
         taken.append(next(one for one in free if one not in taken))
     return taken
 

@@ -12,7 +12,8 @@ from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.command_env import SYSTEM_PATH, physical_gpus
-from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv
+from airflow_dlaas.service.learner.mounts import Mount
+from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv, with_mounts
 from airflow_dlaas.service.runtimes.probe_command import command_failure
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
@@ -36,11 +37,19 @@ class Isolation:
     def __str__(self) -> str:
         return self.mode if self.reason is None else f"{self.mode} ({self.reason})"
 
-    def wrap(self, argv: Sequence[str], job: JobDirectory, spec: JobSpec, provision: RuntimePaths) -> list[str]:
-        """Return the argument list that runs *argv* with this isolation."""
+    def wrap(
+        self,
+        argv: Sequence[str],
+        job: JobDirectory,
+        spec: JobSpec,
+        provision: RuntimePaths,
+        mounts: Sequence[Mount] = (),
+    ) -> list[str]:
+        """Return the argument list that runs *argv* with this isolation; in a sandbox, it sees *mounts*."""
         if self.mode != "bubblewrap":
             return list(argv)
-        return _sandbox_argv(self.bwrap_path, argv, job, spec, provision, self.shared_memory)
+        line = _sandbox_argv(self.bwrap_path, argv, job, spec, provision, self.shared_memory)
+        return with_mounts(line, job, mounts)
 
     def require_requested(self, spec: JobSpec) -> None:
         """

@@ -15,7 +15,16 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, InvalidBundle
 from airflow_dlaas.service.job_files import JobDirectory, remove_folder, write_job_file
 from airflow_dlaas.service.job_reports import ExitFile, ExitIfLostFile
-from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESTORED, RESULTS, TEMPORARY
+from airflow_dlaas.service.learner.command_env import (
+    CHECKPOINTS,
+    CODE,
+    DATA,
+    DATA_FILES,
+    HOME,
+    RESTORED,
+    RESULTS,
+    TEMPORARY,
+)
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.command_resources import OutOfMemory
 from airflow_dlaas.service.learner.secret_mask import SecretMask
@@ -32,7 +41,7 @@ MAX_NAMED_PROGRAMS = 5
 MAX_WARNINGS = 20
 """Unstored files that a training's status and log name."""
 
-UNSTORED_FOLDERS = (DATA, CODE, TEMPORARY, HOME, RESTORED)
+UNSTORED_FOLDERS = (DATA, DATA_FILES, CODE, TEMPORARY, HOME, RESTORED)
 """Folders of the job directory of which nothing is stored."""
 
 MAX_EXIT_ATTEMPTS = 5
@@ -223,6 +232,8 @@ def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = 
     _remove_folders(job, *UNSTORED_FOLDERS)
     if not result.keep_results:
         _remove_folders(job, RESULTS, CHECKPOINTS)
+        with suppress(OSError):  # missing; it is stored with the results
+            job.data_manifest.unlink()
     for name in (RESULTS, CHECKPOINTS):
         with suppress(OSError):  # not empty
             job.subdirectory(name).rmdir()

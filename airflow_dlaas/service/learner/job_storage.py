@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
-from airflow_dlaas.service.learner import load_inputs, local_folders
+from airflow_dlaas.service.learner import local_folders
 from airflow_dlaas.service.learner.earlier_results import delete_earlier_results
+from airflow_dlaas.service.learner.load_data import LOAD_OPTIONS, DataLoader, LoadedData, LoadOptions
 from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 class JobStorage(Protocol):
     """The data and the results of one job. Each method is safe to repeat."""
 
-    def load_data(self, data: Path, logger: logging.Logger) -> None:
+    def load_data(self, data: Path, logger: logging.Logger, options: LoadOptions = LOAD_OPTIONS) -> LoadedData:
         """
-        Put the training data into the folder *data*.
+        Put the training data into the folder *data*; return what it is.
 
         :raises StoreError: it cannot be loaded; a transient error is worth a retry.
         :raises OSError: the folder cannot be written.
@@ -70,9 +71,9 @@ class ObjectStorage:
     spec: JobSpec
     definition: TrainingDefinition
 
-    def load_data(self, data: Path, logger: logging.Logger) -> None:
-        """Download the containers of training data."""
-        load_inputs.download_data(self.definition, data, logger, self.spec.object_stores)
+    def load_data(self, data: Path, logger: logging.Logger, options: LoadOptions = LOAD_OPTIONS) -> LoadedData:
+        """Load the containers of training data, and link the mounted folders."""
+        return DataLoader(self.job, self.spec, self.definition, logger, options).load(data)
 
     def store_results(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Upload model and checkpoints to the results container."""

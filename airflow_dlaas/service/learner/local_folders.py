@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_dlaas.contract.data_report import DataReport, DataSourceReport
+from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobFolders
+from airflow_dlaas.service.learner.load_data import LOAD_OPTIONS, LoadedData, LoadOptions
+from airflow_dlaas.service.learner.mounts import replace_by_link
 from airflow_dlaas.service.learner.result_files import UnstoredFile, find_result_files, printable_name
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
@@ -36,9 +40,11 @@ class LocalFolders:
     """The folder that a container would have for the results (`JobSpec.results_folder`)."""
     folders: JobFolders
 
-    def load_data(self, data: Path, logger: logging.Logger) -> None:
+    def load_data(self, data: Path, logger: logging.Logger, options: LoadOptions = LOAD_OPTIONS) -> LoadedData:  # noqa: ARG002  (of the interface)
         """
         Make *data* a link to the folder of data; several folders become links in it, one for each name.
+
+        Nothing is copied, so the report has the folders without their files.
 
         :raises HostError: a folder of data does not exist any more.
         """
@@ -46,13 +52,19 @@ class LocalFolders:
             if not one.path.exists():
                 raise HostError(f"The training data {one.path} does not exist any more")
         if len(self.folders.data) == 1 and self.folders.data[0].path.is_dir():
-            _replace_by_link(data, self.folders.data[0].path)
+            replace_by_link(data, self.folders.data[0].path)
         else:
             for one in self.folders.data:
                 name = one.path.name if len(self.folders.data) == 1 else one.name
-                _replace_by_link(data / name, one.path)
+                replace_by_link(data / name, one.path)
         for one in self.folders.data:
             logger.info("The data is in %s; it is not copied", one.path)
+        is_single = len(self.folders.data) == 1
+        sources = (
+            DataSourceReport(name=str(one.path), type=StoreType.MOUNT, folder="" if is_single else one.name)
+            for one in self.folders.data
+        )
+        return LoadedData(DataReport(sources=tuple(sources)))
 
     def store_results(self, logger: logging.Logger, *, sandboxed: bool) -> UploadReport:
         """Link model and checkpoints into the folder of results."""
@@ -91,14 +103,6 @@ class LocalFolders:
                 logger.warning("Not stored: %s", failed[-1])
         logger.info("Stored %d of %d files in %s", len(files) - len(failed), len(files), self.folders.results)
         return UploadReport(len(files) - len(failed), skipped, tuple(failed))
-
-
-def _replace_by_link(link: Path, target: Path) -> None:
-    """Make *link* a symbolic link to *target*; an empty folder at its place is removed."""
-    if link.is_dir() and not link.is_symlink():
-        link.rmdir()
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
 
 
 def _store_file(source: Path, target: Path) -> None:

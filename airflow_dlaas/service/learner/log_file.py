@@ -68,14 +68,24 @@ def progress_text(progress: Progress) -> str:
     return f"{progress.files_done} of {progress.files_total} files, {progress.bytes_done} bytes"
 
 
-def throttled(logger: logging.Logger, interval: float = PROGRESS_INTERVAL) -> Callable[[Callable[[], str]], None]:
-    """Return a function that logs at most one message per *interval* seconds, at INFO; others are not formatted."""
+def throttled(
+    logger: logging.Logger, interval: float = PROGRESS_INTERVAL, write: Callable[[str], object] | None = None
+) -> Callable[[Callable[[], str]], None]:
+    """
+    Return a function that logs at most one message per *interval* seconds, at INFO; others are not formatted.
+
+    :param write: receives the messages instead of *logger*.
+    """
     last = time.monotonic()
 
     def log_progress(message: Callable[[], str]) -> None:
         nonlocal last
-        if time.monotonic() - last >= interval:
-            last = time.monotonic()
+        if time.monotonic() - last < interval:
+            return
+        last = time.monotonic()
+        if write is None:
             logger.info("%s", message())
+        else:
+            write(message())
 
     return log_progress

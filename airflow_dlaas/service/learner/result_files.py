@@ -8,9 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME
 from airflow_dlaas.contract.store_names import MAX_OBJECT_NAME_BYTES
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.learner.command_env import CHECKPOINTS, COMMAND_FOLDERS, DATA, LOGS, RESULTS, TEMPORARY
+from airflow_dlaas.service.learner.command_env import (
+    CHECKPOINTS,
+    COMMAND_FOLDERS,
+    DATA,
+    DATA_FILES,
+    LOGS,
+    RESULTS,
+    TEMPORARY,
+)
 
 LEARNER_LOG = "learner.log"
 """The learner's own log of warnings and unexpected errors, for the operator of the service. It is not uploaded with the
@@ -61,7 +70,8 @@ def find_result_files(job: JobDirectory, results_folder: str, *, sandboxed: bool
     Find all files to store.
 
     In the folder *results_folder* of the container, RESULT_DIR becomes ``…`` (the model is in ``model/…``),
-    CHECKPOINT_DIR ``checkpoints/…``, and the logs ``learner-1/…``, the command's as ``training-log.txt``.
+    CHECKPOINT_DIR ``checkpoints/…``, and the logs ``learner-1/…``, the command's as ``training-log.txt``. The manifest
+    of the training data is beside them; a file of the command of this name is not stored.
 
     A link to a file or a folder in the job's own folders is stored as its target; nothing else of the machine is read.
     Of training data only single linked files are stored, because the data is in its container.
@@ -71,6 +81,8 @@ def find_result_files(job: JobDirectory, results_folder: str, *, sandboxed: bool
     scan = _FolderScan(job, f"{results_folder}/", sandboxed)
     if job.log.is_file() and not job.log.is_symlink():
         scan.found.logs[f"{results_folder}/{TRAINING_LOG_NAME}"] = job.log
+    if job.data_manifest.is_file() and not job.data_manifest.is_symlink():
+        scan.found.results[f"{results_folder}/{MANIFEST_BASENAME}"] = job.data_manifest
     for folder in (LOGS, RESULTS, CHECKPOINTS):
         scan.scan_folder(folder)
     scan.skip_conflicting_files()
@@ -173,11 +185,12 @@ class _FolderScan:
         except OSError as error:
             self._skip(name, f"a broken link ({error.strerror})", has_content=False)
             return
-        home = next((one for one in COMMAND_FOLDERS if Path(real).is_relative_to(self._root / one)), None)
+        homes = (*COMMAND_FOLDERS, DATA_FILES)
+        home = next((one for one in homes if Path(real).is_relative_to(self._root / one)), None)
         here = os.path.dirname(path)  # noqa: PTH120
         if home is None:
             self._skip(name, "a link out of the training's folders", has_content=False)
-        elif home == DATA and (links or stat.S_ISDIR(mode)):
+        elif home in {DATA, DATA_FILES} and (links or stat.S_ISDIR(mode)):
             self._skip(name, "a link to training data, which is stored in its own container", has_content=False)
         elif not stat.S_ISDIR(mode):
             yield from self._add_entry(real, name, mode, links)

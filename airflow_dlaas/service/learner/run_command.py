@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from airflow_dlaas.service.learner.isolation import Isolation
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.master_port import find_master_port
+from airflow_dlaas.service.learner.mounts import Mount
 from airflow_dlaas.service.learner.shell_command import container_argv, shell_argv
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
 from airflow_dlaas.service.learner.time_limit import time_limit
@@ -44,6 +45,8 @@ class CommandRun:
     resources: CommandResources
     resumed_from: str | None = None
     """The training whose checkpoint is in CHECKPOINT_DIR, if there is one."""
+    mounts: Sequence[Mount] = ()
+    """The folders to which links in DATA_DIR lead."""
 
     def run(self, provision: RuntimePaths) -> CommandResult:
         """
@@ -70,8 +73,8 @@ class CommandRun:
                     image=runtime.image or "",
                     name=name,
                     command=container_argv(self.spec.command),
-                    folders=[*(one for one in self._folders() if not one.is_symlink()), *provision.python_path],
-                    read_only=[*(one for one in self._folders() if one.is_symlink()), *self._local_data()],
+                    folders=[*(one for one in self._folders() if not self._is_read_only(one)), *provision.python_path],
+                    read_only=[*filter(self._is_read_only, self._folders()), *self._local_data()],
                     workdir=code,
                     environment_file=self.job.container_environment,
                     gpus=command_env.physical_gpus(self.spec.gpus),
@@ -85,7 +88,7 @@ class CommandRun:
             with LogPipe(self.job.output, self.log) as output, self._watch() as get_stop_reason:
                 ended = run_supervised(
                     CommandStart(
-                        self.isolation.wrap(line, self.job, self.spec, provision),
+                        self.isolation.wrap(line, self.job, self.spec, provision, self.mounts),
                         environment=environment,
                         workdir=code,
                         in_sandbox=self.isolation.mode == "bubblewrap",
@@ -111,11 +114,20 @@ class CommandRun:
         return watch_command(self.definition.watchdog, self.job, self.log, has_gpus=has_gpus, wake=self.waker.wake)
 
     def _folders(self) -> list[Path]:
-        """Return the command's folders; that of data may be a link (`local_folders`)."""
-        return [self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS]
+        """Return the command's folders, and those to which links in the folder of data lead."""
+        folders = [self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS]
+        data_files = self.job.subdirectory(command_env.DATA_FILES)
+        linked = [*([data_files] if data_files.is_dir() else []), *(one.path for one in self.mounts)]
+        return [*folders, *linked]
+
+    def _is_read_only(self, folder: Path) -> bool:
+        """Whether the command cannot change *folder*, one of `_folders`. That of data may itself be a link."""
+        if folder.is_symlink() or any(one.path == folder for one in self.mounts):
+            return all(one.path != folder.resolve() or not one.writable for one in self.mounts)
+        return folder == self.job.subdirectory(command_env.DATA_FILES)
 
     def _local_data(self) -> list[Path]:
-        """Return the local folders of data, to which links in the folder of data lead."""
+        """Return the local folders of data of `train --here`, to which links in the folder of data lead."""
         return [one.path for one in self.spec.folders.data] if self.spec.folders is not None else []
 
     def _remove_container(self, engine: ContainerEngine, name: str) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.learner.command_env import CODE, COMMAND_FOLDERS, DATA, TEMPORARY
+from airflow_dlaas.service.learner.command_env import CODE, COMMAND_FOLDERS, DATA, DATA_FILES, TEMPORARY
+from airflow_dlaas.service.learner.mounts import Mount
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 SYSTEM_PATHS = ("/usr", "/opt", "/nix", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -44,6 +45,10 @@ NEVER_WHOLE_TREES = ("/", "/root", "/home", "/usr/local")
 
 PREFIX_SUBFOLDERS = ("lib", "lib64", "include", "share")
 """Subfolders of such a folder that are mounted, and its ``bin``."""
+
+
+LAST_OPTION = "--remount-ro"
+"""The first option that no mount can come after: the root itself becomes read-only."""
 
 
 def sandbox_argv(
@@ -90,7 +95,24 @@ def sandbox_argv(
     line += _repeat_option("--ro-bind-try", (Path("/etc", one) for one in ETC_PATHS))
     line += _readable_mounts(readable_paths, hidden_folder=job.path.parent.parent)
     line += ["--tmpfs", str(job.path), *_job_folder_mounts(job)]
-    return [*line, "--remount-ro", "/", "--chdir", str(job.subdirectory(CODE)), "--", *command]
+    return [*line, LAST_OPTION, "/", "--chdir", str(job.subdirectory(CODE)), "--", *command]
+
+
+def with_mounts(argv: Sequence[str], job: JobDirectory, mounts: Sequence[Mount]) -> list[str]:
+    """
+    Return *argv*, the result of `sandbox_argv`, with *mounts*, at the paths that they have outside.
+
+    They come last: a mount in a folder that is visible anyway, or in the service's home, is what it is here. One in
+    another one comes after it.
+    """
+    line, data = [], job.subdirectory(DATA)
+    for one in sorted(mounts, key=lambda one: len(one.path.parts)):
+        option = "--bind" if one.writable else "--ro-bind"
+        line += [option, str(one.path), str(one.path)]
+        if one.folder == ".":
+            line += [option, str(one.path), str(data)]
+    end = list(argv).index(LAST_OPTION)
+    return [*argv[:end], *line, *argv[end:]]
 
 
 def _readable_mounts(readable_paths: Sequence[Path], *, hidden_folder: Path) -> list[str]:
@@ -107,7 +129,8 @@ def _job_folder_mounts(job: JobDirectory) -> list[str]:
     for name in COMMAND_FOLDERS:
         folder = job.subdirectory(name)
         line += ["--ro-bind" if name == DATA and folder.is_symlink() else "--bind", str(folder), str(folder)]
-    return line
+    data_files = job.subdirectory(DATA_FILES)
+    return [*line, *(["--ro-bind", str(data_files), str(data_files)] if data_files.is_dir() else [])]
 
 
 def _repeat_option(option: str, paths: Iterable[Path]) -> list[str]:

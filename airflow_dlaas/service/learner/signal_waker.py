@@ -6,8 +6,9 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airflow_dlaas._util.threads import start_in_thread
 
@@ -64,10 +65,25 @@ class SignalWaker:
         :param cancellable: False: wait for the result also after a request to stop.
         :raises Canceled: a request to stop came first. The thread runs on until *work* or the process ends.
         """
+        return self.wait_for(self.start(work), cancellable=cancellable)
+
+    def start(self, work: Callable[[], T]) -> Future[T]:
+        """Start *work* in a thread; its end wakes the waiting thread."""
         future = start_in_thread(work, name="stage")
         future.add_done_callback(lambda _: self.wake())
+        return future
+
+    def wait_for(self, future: Future[T], *, beside: Future[Any] | None = None, cancellable: bool = True) -> T:
+        """
+        Wait for *future*, one of `start`, and return its result.
+
+        :param beside: other work that runs at the same time; if that fails first, its error is raised.
+        :raises Canceled: a request to stop came first, as in `run_in_thread`.
+        """
         while not future.done():
             if cancellable and self.canceled:
                 raise Canceled
+            if beside is not None and beside.done() and (error := beside.exception()) is not None:
+                raise error
             self.wait(None)
         return future.result()

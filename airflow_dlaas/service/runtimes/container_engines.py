@@ -154,7 +154,7 @@ def _volumes(run: ContainerRun) -> list[str]:
 def _mounts(run: ContainerRun) -> list[str]:
     """Return what the container sees, as SOURCE:DESTINATION[:ro]."""
     return [
-        *(f"{folder}:{folder}" for folder in run.folders),
+        *(f"{folder.resolve() if folder.is_symlink() else folder}:{folder}" for folder in run.folders),
         *(f"{path.resolve()}:{path}:ro" for path in (run.environment_file, *run.read_only)),
     ]
 

@@ -35,7 +35,7 @@ class ContainerRun:
     command: Sequence[str]
     folders: Sequence[Path]
     """Directories that the container sees at the paths that they have outside, so that the same environment variables
-    are valid in both places."""
+    are valid in both places. A link is seen as its target."""
     workdir: Path
     environment_file: Path
     """The command's variables (`airflow_dlaas.service.runtimes.container_environment`). No option of an engine has
@@ -45,7 +45,8 @@ class ContainerRun:
     user: tuple[int, int]
     """User id and group id of the command; used with docker only."""
     read_only: Sequence[Path] = ()
-    """Further directories and files, which the command cannot change: local data. A link is seen as its target."""
+    """Further directories and files, which the command cannot change: local data, mounted folders, and files of the
+    cache of training data. A link is seen as its target."""
     limits: ResourceAmounts = field(default_factory=ResourceAmounts)
     """CPUs, memory and shared memory; an absent amount is not limited."""
 

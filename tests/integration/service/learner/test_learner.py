@@ -61,6 +61,7 @@ def test_completed_training_has_all_results_stored(job, way):
 def test_finished_job_keeps_only_what_is_read_later(job):
     job.run("true")
     assert sorted(one.name for one in job.folder.path.iterdir()) == [
+        "data.json",
         "exit.json",
         "log",
         "logs",

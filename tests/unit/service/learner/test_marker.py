@@ -7,8 +7,9 @@ import logging
 
 import pytest
 
+from airflow_dlaas.contract.stores import DataContainerRef, StoreType
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreUnreachable
-from airflow_dlaas.service.learner.load_inputs import exclude_results
+from airflow_dlaas.service.learner.data_listing import list_source
 from airflow_dlaas.service.learner.marker import store_marker
 from tests.memory_store import MemoryStore
 
@@ -50,19 +51,24 @@ def test_errors_that_concern_every_result_are_raised(error: StoreError) -> None:
         store_marker(Failing(error), "c", ID, logging.getLogger("test"))
 
 
+SOURCE = DataContainerRef(container="c", type=StoreType.SOFTLAYER)
+
+
 def test_only_marked_folders_are_excluded_and_logged(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
     results = [f"{ID}/.dlaas-training", f"{ID}/model/x", "run+7/.dlaas-training"]
     data = ["a.csv", "training-set000001/b.csv", "training-set000001/learner-1/x"]
-    assert exclude_results("c", [*data, *results], logger) == results
+    store = MemoryStore(**dict.fromkeys([*data, *results], b""))
+    assert [one.name for one in list_source(store, SOURCE, logger).objects] == data
     (line,) = caplog.messages
     assert f"3 objects in 2 folders: {ID} (2), run+7 (1)." in line
-    assert exclude_results("c", data, logger) == []
+    list_source(MemoryStore(**dict.fromkeys(data, b"")), SOURCE, logger)
     assert caplog.messages == [line]
 
 
 def test_log_names_the_largest_of_many_excluded_folders(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    exclude_results("c", [f"run-{number}/.dlaas-training" for number in range(30)], logger)
-    assert "30 objects in 30 folders: run-0 (1), " in caplog.messages[0]
+    names = [f"run-{number}/.dlaas-training" for number in range(30)]
+    list_source(MemoryStore(**dict.fromkeys([*names, "run-7/model"], b"")), SOURCE, logger)
+    assert "31 objects in 30 folders: run-7 (2), run-0 (1), " in caplog.messages[0]
     assert " and 10 more. " in caplog.messages[0]

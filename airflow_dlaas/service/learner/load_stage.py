@@ -1,0 +1,100 @@
+"""The stage that loads the training data: with retries, its progress in data.json and in the logs, and its manifest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME, DataManifest
+from airflow_dlaas.contract.data_report import LoadProgress
+from airflow_dlaas.service.job_files import write_job_file
+from airflow_dlaas.service.job_reports import DataFile
+from airflow_dlaas.service.learner import command_env
+from airflow_dlaas.service.learner.data_fetch import DataFetcher, DirectFetcher
+from airflow_dlaas.service.learner.data_selection import VersionNotHeld
+from airflow_dlaas.service.learner.job_context import JobContext
+from airflow_dlaas.service.learner.job_result import StageError, stage_errors
+from airflow_dlaas.service.learner.load_data import LoadedData, LoadOptions
+from airflow_dlaas.service.learner.load_progress import LoadEvents, progress_line
+from airflow_dlaas.service.learner.log_file import throttled
+from airflow_dlaas.service.learner.mounts import MountRefused
+from airflow_dlaas.service.learner.storage_retry import with_storage_retry
+from airflow_dlaas.service.learner.store_outputs import retry_timeout
+
+LOAD_LOG = "load-data.log"
+
+COMMAND_LOG_INTERVAL = 30.0
+"""Seconds between two lines of progress in the command's log, at least: it is read by people while they wait."""
+
+
+@contextmanager
+def data_errors() -> Iterator[None]:
+    """Convert errors of training data: C101 and C103 for those that only the author can correct, otherwise S302."""
+    with stage_errors("S302"):
+        try:
+            yield
+        except MountRefused as error:
+            raise StageError("C101", str(error)) from error
+        except VersionNotHeld as error:
+            raise StageError("C103", str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStage:
+    """Loads the data of one job, in a thread beside other stages."""
+
+    context: JobContext
+    on_begin: Callable[[], object]
+    """Called before the first byte, if there is something to load."""
+    fetcher: DataFetcher = field(default_factory=DirectFetcher)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Let `run` end at its next step."""
+        self._stopped.set()
+
+    def run(self) -> LoadedData:
+        """
+        Load the data; data.json has what was read afterwards, and the job's folder the manifest.
+
+        :raises StageError: it cannot be loaded.
+        """
+        context, logger = self.context, self.context.logger(LOAD_LOG)
+        log_progress, log_rarely = throttled(logger), throttled(logger, COMMAND_LOG_INTERVAL, self._write_line)
+
+        def on_progress(at: LoadProgress) -> None:
+            with suppress(OSError):  # a full disk: loading reports it
+                write_job_file(context.job.data_report, DataFile(loading=at, attempt=context.spec.attempt))
+            for log in (log_progress, log_rarely):
+                log(partial(progress_line, at))
+
+        events = LoadEvents(self.on_begin, on_progress, self._stopped.is_set)
+        options = LoadOptions(events, self.fetcher)
+        data = context.job.subdirectory(command_env.DATA)
+        with data_errors():
+            loaded = with_storage_retry(
+                lambda: context.storage.load_data(data, logger, options),
+                what="Loading the data",
+                get_timeout=self._retry_timeout,
+                logger=logger,
+            )
+            self._write_report(loaded)
+        return loaded
+
+    def _write_line(self, line: str) -> None:
+        self.context.log.write_message(f"Loading the data: {line}")
+
+    def _retry_timeout(self) -> float:
+        return 0.0 if self._stopped.is_set() else retry_timeout(self.context.waker)
+
+    def _write_report(self, loaded: LoadedData) -> None:
+        job, spec, report = self.context.job, self.context.spec, loaded.report
+        if spec.folders is None:
+            manifest = DataManifest(training_id=spec.training_id, sources=loaded.sources)
+            atomic_write_text(job.data_manifest, manifest.model_dump_json(exclude_none=True))
+            report = report.model_copy(update={"manifest": f"{spec.results_folder}/{MANIFEST_BASENAME}"})
+        write_job_file(job.data_report, DataFile(report=report, attempt=spec.attempt))
