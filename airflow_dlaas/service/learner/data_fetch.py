@@ -20,10 +20,14 @@ class PlannedSource:
     """The files of one source, and where they go."""
 
     store: OpenedStore
+    account_url: str
+    """What identifies the account that the container is in; it has no secret."""
     container: str
     planned: Sequence[PlannedDownload]
     root: Path
     """The folder of the source in DATA_DIR."""
+    folder: str
+    """The same, relative to DATA_DIR."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class JobStart:
     @contextmanager
     def _loading(self) -> Iterator[Future[LoadedData]]:
         """Load the data during the block; if the block fails, stop that, and all processes that it has started."""
-        waker, stage = self.context.waker, LoadStage(self.context, self._phases.load)
+        waker, stage = self.context.waker, LoadStage(self.context, self._phases.load, self.held)
         future = waker.start(stage.run)
         try:
             yield future

@@ -120,7 +120,8 @@ class DataLoader:
             self.logger.info("Loading container %s", _source_text(one.source, folder))
             selection = list_source(store, one.source, self.logger)
             planned = planned_downloads(selection.objects, selection.folder)
-            plan = PlannedSource(store, one.source.container, planned, data / folder)
+            account_url = str(getattr(store, "account_url", one.connection.url))
+            plan = PlannedSource(store, account_url, one.source.container, planned, data / folder, folder)
             found.append(_ListedSource(one.source, folder, selection, plan))
         return found
 

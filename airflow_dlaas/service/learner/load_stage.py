@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -50,7 +51,8 @@ class LoadStage:
     context: JobContext
     on_begin: Callable[[], object]
     """Called before the first byte, if there is something to load."""
-    fetcher: DataFetcher = field(default_factory=DirectFetcher)
+    held: ExitStack
+    """Receives the cache, which is in use until the command has ended."""
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
@@ -73,9 +75,9 @@ class LoadStage:
                 log(partial(progress_line, at))
 
         events = LoadEvents(self.on_begin, on_progress, self._stopped.is_set)
-        options = LoadOptions(events, self.fetcher)
         data = context.job.subdirectory(command_env.DATA)
         with data_errors():
+            options = LoadOptions(events, self._open_fetcher(logger))
             loaded = with_storage_retry(
                 lambda: context.storage.load_data(data, logger, options),
                 what="Loading the data",
@@ -84,6 +86,14 @@ class LoadStage:
             )
             self._write_report(loaded)
         return loaded
+
+    def _open_fetcher(self, logger: logging.Logger) -> DataFetcher:
+        context = self.context
+        if context.spec.data_cache is None or not context.definition.data_containers:
+            return DirectFetcher()
+        from airflow_dlaas.service.learner.cached_fetch import open_fetcher
+
+        return open_fetcher(context.job, context.spec, context.isolation.mode, self.held, logger)
 
     def _write_line(self, line: str) -> None:
         self.context.log.write_message(f"Loading the data: {line}")

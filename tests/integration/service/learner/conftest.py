@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pytest
 from airflow_dlaas.contract.stores import REVEAL_SECRETS, SwiftStoreConnection
 from airflow_dlaas.demo import ports
 from airflow_dlaas.service.job_files import JobDirectory, read_job_file
-from airflow_dlaas.service.job_reports import ExitFile, PhaseFile, ProcessIdentity
+from airflow_dlaas.service.job_reports import DataFile, ExitFile, PhaseFile, ProcessIdentity
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process.process_info import identify
@@ -84,9 +84,20 @@ class Job:
         return found
 
     def prepare(
-        self, command: str, *, containers: tuple[str, ...] = (), code: bytes | None = None, **spec: Any
+        self,
+        command: str,
+        *,
+        containers: tuple[str, ...] = (),
+        sources: Sequence[Mapping[str, Any]] | None = None,
+        code: bytes | None = None,
+        **spec: Any,
     ) -> None:
-        """Create the job directory, as the dispatcher does."""
+        """
+        Create the job directory, as the dispatcher does.
+
+        :param sources: the keys of each source of training data beside its type and, for the job's own container, its
+            name; one with a path is a mounted folder. They replace *containers*.
+        """
         self.folder.path.mkdir()
         zipped = self.folder.path.with_name(f"{self.id}.zip")
         zipped.write_bytes(a_zip({"main.py": "print('hello')"}) if code is None else code)
@@ -104,8 +115,12 @@ class Job:
                 },
             },
             "training_data": [
-                {"connection": connection, "source": {"container": name, **place}}
-                for name in containers or (self.container,)
+                {"source": {"type": "mount_volume", **one}}
+                if "path" in one
+                else {"connection": connection, "source": {"container": self.container, **place, **one}}
+                for one in (
+                    [{"container": name} for name in containers or (self.container,)] if sources is None else sources
+                )
             ],
             "training_results": {"connection": connection, "target": {"container": self.container, **place}},
             "metric_definitions": self.definitions,
@@ -159,6 +174,16 @@ class Job:
         """The content of all logs of the job."""
         logs = [self.folder.log, *self.folder.subdirectory("logs").glob("*")]
         return "\n".join(f"--- {one.name}\n{one.read_text()}" for one in logs if one.is_file())
+
+    def output(self) -> list[str]:
+        """The lines of the log that the command has written."""
+        return [line for line in self.folder.log.read_text().splitlines() if not line.startswith("[dlaas] ")]
+
+    def data(self) -> DataFile:
+        """What the learner has reported about the training data."""
+        found = read_job_file(self.folder.data_report, DataFile)
+        assert found is not None
+        return found
 
     def phase(self) -> str | None:
         mark = read_job_file(self.folder.phase, PhaseFile)
