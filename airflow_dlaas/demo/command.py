@@ -107,6 +107,9 @@ def _wait_for_interrupt(console: Console, flow: DemoFlow) -> None:
     console.print(
         f"Service   {service.connections()['dlaas_default']['host']}   credentials in {service.home}", soft_wrap=True
     )
+    console.print(
+        f"Objects   {service.connections()['swift_default']['host']}   for S3 clients {service.s3_url}", soft_wrap=True
+    )
     console.print("Ctrl-C stops both.")
     try:
         flow.wait_for_failure()

@@ -103,6 +103,12 @@ class ServiceProcess:
         found: dict[str, dict[str, Any]] = json.loads(self._connections_file.read_text())
         return found
 
+    @property
+    def s3_url(self) -> str:
+        """The endpoint of the service's object store for S3 clients."""
+        endpoint: str = json.loads(self.connections()["dlaas_s3"]["extra"])["endpoint_url"]
+        return endpoint
+
     def failure_message(self) -> str | None:
         """Return a message about a service that ended unexpectedly, or None while it runs."""
         if self._service_guard is None or (status := self._service_guard.poll()) is None:

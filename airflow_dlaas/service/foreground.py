@@ -12,6 +12,7 @@ from types import FrameType
 from airflow_dlaas import __version__
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.app import Service
+from airflow_dlaas.service.config.data_dir import Credentials
 from airflow_dlaas.service.config.settings import Settings
 
 
@@ -76,7 +77,13 @@ def _ready_message(service: Service) -> str:
     gpus = ", ".join(service.gpus) if real else f"{len(service.gpus)} virtual slots"
     return (
         f"airflow-dlaas {__version__} is ready at {service.credentials.url} (pid {os.getpid()}), "
-        f"object store {service.credentials.auth_url or 'off'}, GPUs {gpus}, "
+        f"object store {_object_store(service.credentials)}, GPUs {gpus}, "
         f"credentials in {service.data_dir.credentials_file}; "
         f"connections for Airflow: airflow connections import {service.data_dir.connections_file}"
     )
+
+
+def _object_store(credentials: Credentials) -> str:
+    if credentials.auth_url is None:
+        return "off"
+    return f"{credentials.auth_url} (for S3 clients {credentials.s3_url})"

@@ -30,7 +30,13 @@ from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.config.read_settings import ClientSettings
 
 SWIFT_USER = "dlaas:trainer"
-"""The only user of the embedded Swift, as ``ACCOUNT:user``."""
+"""The only user of the embedded Swift, as ``ACCOUNT:user``. For S3 clients it is the id of the access key."""
+
+S3_CONNECTION = "dlaas_s3"
+"""The id of the Airflow connection to the embedded store by S3."""
+
+S3_REGION = "us-east-1"
+"""The region for which requests to the embedded store are signed: the default of Swift and of most clients."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,16 @@ class Credentials:
     auth_url: str | None = None
     """The login URL of the embedded Swift; None without one."""
     ca_file: str | None = None
-    """The authorities that signed the certificate of both URLs, unless it is a public one."""
+    """The authorities that signed the certificate of all URLs, unless it is a public one."""
     previous_token_key: str | None = field(default=None, repr=False)
     """The token key before a rotation that has not ended: secrets in the database may still be encrypted with it."""
     previous_swift_key: str | None = field(default=None, repr=False)
     """The Swift key before a rotation that has not ended: queued trainings may still have it."""
+
+    @property
+    def s3_url(self) -> str | None:
+        """The endpoint of the embedded store for S3 clients, with the same user and key; None without the store."""
+        return None if self.auth_url is None else urlsplit(self.auth_url)._replace(path="").geturl()
 
 
 @dataclass(frozen=True)
@@ -225,7 +236,20 @@ def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str | i
     if credentials.ca_file is not None:
         for connection in connections.values():
             connection["extra"] = json.dumps({"ca_file": credentials.ca_file})
+    if credentials.s3_url is not None:
+        connections[S3_CONNECTION] = {
+            "conn_type": "aws",
+            "login": credentials.swift_user,
+            "password": credentials.swift_key,
+            "extra": json.dumps(_s3_extra(credentials.s3_url, credentials.ca_file)),
+        }
     return connections
+
+
+def _s3_extra(endpoint_url: str, ca_file: str | None) -> dict[str, str]:
+    """Return the fields of a connection of the Amazon provider, which calls the CA bundle ``verify``."""
+    extra = {"endpoint_url": endpoint_url, "region_name": S3_REGION}
+    return extra if ca_file is None else extra | {"verify": ca_file}
 
 
 def _port(url: str) -> int:

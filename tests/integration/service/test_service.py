@@ -198,8 +198,11 @@ def test_serve_refuses_a_store_port_in_use_and_leaves_no_process(service, own_se
 
 
 def test_ready_message_has_addresses_and_no_secrets(service):
-    for connection in service.connections().values():
-        assert connection["host"] in service.greeting
+    connections = service.connections()
+    for name in ("dlaas_default", "swift_default"):
+        assert connections[name]["host"] in service.greeting
+    assert json.loads(connections["dlaas_s3"]["extra"])["endpoint_url"] in service.greeting
+    for connection in connections.values():
         assert connection["password"] not in service.greeting
         assert connection["password"] not in service.log.read_text()
     for word in (f"pid {service.pid}", "4 virtual slots", "airflow connections import"):

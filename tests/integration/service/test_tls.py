@@ -88,7 +88,11 @@ def test_training_completes_over_tls_only(customer: Trusting) -> None:
 
 
 def test_connections_file_names_the_ca_file(service: ServiceProcess, issued: Pair) -> None:
-    for fields in service.connections().values():
+    connections = service.connections()
+    by_s3 = json.loads(connections.pop("dlaas_s3")["extra"])
+    assert by_s3["endpoint_url"].startswith("https://")
+    assert by_s3["verify"] == str(issued.certificate)
+    for fields in connections.values():
         assert fields["host"].startswith("https://")
         assert json.loads(fields["extra"]) == {"ca_file": str(issued.certificate)}
     access = ServiceConnection.from_connection(Connection(conn_id="x", **service.connections()["dlaas_default"]))

@@ -83,6 +83,12 @@ def test_connections_file_can_be_imported_by_airflow(data_dir):
             "login": "dlaas:trainer",
             "password": made.swift_key,
         },
+        "dlaas_s3": {
+            "conn_type": "aws",
+            "login": "dlaas:trainer",
+            "password": made.swift_key,
+            "extra": '{"endpoint_url": "http://127.0.0.1:8481", "region_name": "us-east-1"}',
+        },
     }
 
 
@@ -92,7 +98,13 @@ def test_connections_name_the_ca_file(data_dir):
         auth_url="https://h:8481/auth/v1.0",
         ca_file="/etc/dlaas/ca.pem",
     )
-    assert {one["extra"] for one in airflow_connections(made).values()} == {'{"ca_file": "/etc/dlaas/ca.pem"}'}
+    connections = airflow_connections(made)
+    assert json.loads(connections.pop("dlaas_s3")["extra"]) == {
+        "endpoint_url": "https://h:8481",
+        "region_name": "us-east-1",
+        "verify": "/etc/dlaas/ca.pem",
+    }
+    assert {one["extra"] for one in connections.values()} == {'{"ca_file": "/etc/dlaas/ca.pem"}'}
 
 
 def test_client_trusts_the_stored_ca_file_unless_configured_otherwise(data_dir):
@@ -113,7 +125,7 @@ def test_credentials_without_a_ca_file_are_read(data_dir):
 
 
 def test_connections_have_no_store_without_an_embedded_one(data_dir):
-    assert "swift_default" not in airflow_connections(data_dir.load_or_create_credentials("dlaas", None))
+    assert set(airflow_connections(data_dir.load_or_create_credentials("dlaas", None))) == {"dlaas_default"}
 
 
 def test_client_uses_the_stored_credentials(data_dir):
