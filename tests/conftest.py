@@ -33,7 +33,9 @@ from tests.running import (  # noqa: F401 - hooks of pytest
 )
 
 if TYPE_CHECKING:
+    from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
     from tests.keystone.cloud import Cloud
+    from tests.object_stores.cases import StoreCase
 
 own_airflow_home()  # here, because the conftest.py files below import Airflow
 let_examples_take_their_time()
@@ -189,14 +191,54 @@ def own_service(tmp_path: Path) -> Iterator[ServiceProcess]:
 
 
 @pytest.fixture(scope="session")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftStoreConnection]:
-    """The connection to a real Swift for all tests: each test uses its own container."""
+def embedded_swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSwift]:
+    """A real Swift for all tests."""
     from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 
     folder = tmp_path_factory.mktemp("swift")
     with EmbeddedSwift(folder, port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
-        access = store.login
-        yield SwiftStoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+        yield store
+
+
+@pytest.fixture(scope="session")
+def swift(embedded_swift: EmbeddedSwift) -> SwiftStoreConnection:
+    """The connection to that Swift: each test uses its own container."""
+    access = embedded_swift.login
+    return SwiftStoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+
+
+@pytest.fixture(scope="session")
+def swift_case(swift: SwiftStoreConnection, embedded_swift: EmbeddedSwift) -> StoreCase:
+    """That Swift, for the suites of all object stores."""
+    from tests.object_stores import cases
+
+    return cases.swift_case(swift, embedded_swift)
+
+
+@pytest.fixture(scope="session")
+def embedded_s3_case(embedded_swift: EmbeddedSwift) -> StoreCase:
+    """That Swift, as S3 clients see it."""
+    from tests.object_stores import cases
+
+    return cases.embedded_s3_case(embedded_swift)
+
+
+@pytest.fixture(scope="session")
+def moto_case() -> Iterator[StoreCase]:
+    """The S3 of moto."""
+    from tests.object_stores import cases
+
+    with cases.moto_case() as case:
+        yield case
+
+
+@pytest.fixture(scope="session")
+def gcs_case() -> Iterator[StoreCase]:
+    """The emulator of Google Cloud Storage."""
+    from tests.object_stores import cases
+
+    with cases.gcs_case() as case:
+        yield case
 
 
 @pytest.fixture(scope="session")
@@ -229,6 +271,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def keystone(cloud: Cloud) -> SwiftStoreConnection:
     """The connection to that Swift: each test uses its own container."""
     return cloud.connection
+
+
+@pytest.fixture(scope="session")
+def keystone_case(keystone: SwiftStoreConnection) -> StoreCase:
+    """The Swift with Keystone, for the suites of all object stores."""
+    from tests.object_stores import cases
+
+    return cases.swift_case(keystone)
 
 
 @pytest.fixture(scope="session")
