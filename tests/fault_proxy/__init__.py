@@ -5,7 +5,7 @@ Faults on the way to a real object store.
 The store is real, so a test can read what a fault leaves in it.
 
 Code of this package does not belong here: the proxy handles HTTP and Swift's v1 login, and never imports the code under
-test.
+test. Requests of S3 and Google Cloud Storage pass without a change, so that their signatures stay valid.
 """
 
 from tests.fault_proxy.faults import (

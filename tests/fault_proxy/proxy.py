@@ -20,10 +20,12 @@ CLOSE_TIMEOUT = 60.0
 
 class FaultProxy:
     """
-    A proxy on 127.0.0.1 between clients and the Swift at *upstream*, the URL of its v1 login; a context manager.
+    A proxy on 127.0.0.1 between clients and the store at *upstream*; a context manager.
 
-    Log in at `auth_url`. The storage URL in the reply is one of the proxy, so that later requests pass through it, too.
-    Without a rule everything passes unchanged. Rules count every request, including logins.
+    *upstream* is the URL of a Swift's v1 login, or the endpoint of a store that has no login (S3, Google Cloud
+    Storage). Log in at `auth_url`, which has the path of *upstream*. The storage URL in the reply is one of the proxy,
+    so that later requests pass through it, too. Without a rule everything passes unchanged. Rules count every request,
+    including logins.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -60,6 +62,11 @@ class FaultProxy:
     @property
     def auth_url(self) -> str:
         return self._state.url + self._login
+
+    @property
+    def url(self) -> str:
+        """The endpoint for stores that have no login."""
+        return self._state.url
 
     def on(
         self, fault: Fault, *, method: str | None = None, path: Path = "", times: int | None = 1, skip: int = 0

@@ -16,6 +16,7 @@ from airflow_dlaas.contract.store_connections import (
     SwiftStoreConnection,
 )
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
+from tests.fault_proxy import FaultProxy
 from tests.object_stores import servers
 from tests.object_stores.listed_only import list_in_swift
 
@@ -38,6 +39,12 @@ class StoreCase:
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Features of a store of this kind that its server does not have, with the reason to skip their tests."""
 
+    def through(self, proxy: FaultProxy) -> StoreConnection:
+        """Return the connection through *proxy*, which is in front of this store."""
+        if isinstance(self.connection, SwiftStoreConnection):
+            return self.connection.model_copy(update={"auth_url": proxy.auth_url})
+        return self.connection.model_copy(update={"endpoint_url": proxy.url})
+
     def require(self, feature: str) -> None:
         """Skip the current test if the server lacks *feature*."""
         if feature in self.lacks:
@@ -53,6 +60,7 @@ def swift_case(connection: SwiftStoreConnection, running: EmbeddedSwift | None =
         wrong,
         connection.model_copy(update={"auth_url": f"http://127.0.0.1:1/{path}"}),
         add_listed_objects=None if running is None else lambda container, n: list_in_swift(running, container, n),
+        lacks={"proxy": "Keystone has the URL of the Swift itself"} if connection.is_keystone else {},
     )
 
 

@@ -17,7 +17,7 @@ def list_in_swift(running: EmbeddedSwift, container: str, number: int) -> None:
     """Add *number* objects of one byte to the listing of *container*, named by numbers of five digits."""
     databases = running._folders.devices.glob("*/containers/*/*/*/*.db")
     brokers = (ContainerBroker(str(one)) for one in databases)
-    (broker,) = (one for one in brokers if one.container == container)
+    (broker,) = (one for one in brokers if one.get_info()["container"] == container)
     now = time.time()
     broker.merge_items(
         [
