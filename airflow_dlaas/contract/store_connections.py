@@ -28,7 +28,12 @@ GOOGLE_ENDPOINT_URL = "https://storage.googleapis.com"
 """The endpoint of a connection to Google Cloud Storage that names none."""
 
 
-def _require_http_url(value: str) -> str:
+def require_http_url(value: str) -> str:
+    """
+    Return *value*, the URL of a store.
+
+    :raises ValueError: it is none, or contains credentials; the message does not repeat it.
+    """
     try:
         parts = urlsplit(value)
     except ValueError:  # its message repeats the host, and the credentials before it
@@ -45,7 +50,7 @@ def _mask_secret(value: SecretStr, info: SerializationInfo) -> str:
     return value.get_secret_value() if revealed else MASK
 
 
-HttpUrl = Annotated[str, AfterValidator(_require_http_url)]
+HttpUrl = Annotated[str, AfterValidator(require_http_url)]
 """The URL of a store, without credentials."""
 
 MaskedSecret = Annotated[SecretStr, PlainSerializer(_mask_secret, return_type=str)]

@@ -6,10 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote, urlsplit
 
-from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
+from airflow_dlaas.parameters.checked_operator import UNKNOWN
 from airflow_dlaas.parameters.checks import (
     InvalidValue,
     ParameterCheck,
@@ -20,21 +19,23 @@ from airflow_dlaas.parameters.checks import (
     require_location,
     require_object_names,
     require_patterns,
-    require_text,
 )
+from airflow_dlaas.parameters.store_operator import StoreOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.contract.patterns import Patterns
+    from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection
     from airflow_dlaas.storage.transfer.api import TransferReport
 
 
-class UploadDataOperator(CheckedOperator):
+class UploadDataOperator(StoreOperator):
     """
     Upload a file, a folder or the files of a glob to a container; unchanged files are not sent again.
 
-    Every object is verified by its MD5. Returns ``swift://<connection>@<container>/<prefix>``.
+    Every object is verified by its MD5. Returns its URI: ``swift://<connection>@<container>/<prefix>``, or the
+    same with ``s3://`` or ``gs://``; `ObjectStoragePath` opens it.
 
     If the task is killed, the uploaded files stay. The next try skips them, and resumes a large file where the last try
     was interrupted. MD5s of files are cached in the cache folder of the worker's user (``$XDG_CACHE_HOME`` or
@@ -44,8 +45,8 @@ class UploadDataOperator(CheckedOperator):
     leave the folder out of their data; a warning in the task's log names it. To use the folder as data, *exclude* the
     marker.
 
-    If an outlet of the task is a ``swift://`` asset of this container, the extra of its event gets the number of
-    ``files`` and ``bytes`` sent, and of ``unchanged`` and ``deleted`` files.
+    If an outlet of the task is an asset of this container (``swift://``, ``s3://`` or ``gs://``), the extra of its
+    event gets the number of ``files`` and ``bytes`` sent, and of ``unchanged`` and ``deleted`` files.
 
     :param source: a file, a folder or a glob: a path relative to the folder of the DAG's file, a path on every worker,
         or any address of `ObjectStoragePath`. Files of another file system are sent on without being stored on the
@@ -59,10 +60,19 @@ class UploadDataOperator(CheckedOperator):
         *exclude* leave out stay, and so do the results of trainings.
     :param allow_empty: succeed if the source has no files, or *include* and *exclude* select none. Otherwise the task
         then fails before anything is sent or deleted.
-    :param swift_conn_id: the id of the connection to the object store. (templated)
+    :param store_conn_id: the id of the connection to the object store, which decides what store it is: of type `swift`,
+        `aws` (S3) or `google_cloud_platform`; ``swift_default`` if not given. *swift_conn_id* is its older name.
+        (templated)
     """
 
-    template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude", "swift_conn_id")
+    template_fields: Sequence[str] = (
+        "source",
+        "container",
+        "prefix",
+        "include",
+        "exclude",
+        *StoreOperator.template_fields,
+    )
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "source": require_location,
         "container": require_container,
@@ -71,7 +81,7 @@ class UploadDataOperator(CheckedOperator):
         "exclude": optional(require_patterns),
         "delete": require_bool,
         "allow_empty": require_bool,
-        "swift_conn_id": require_text,
+        **StoreOperator.parameters,
     }
     dag_files: ClassVar[Sequence[str]] = ("source",)
     ui_color = "#e5f5e0"
@@ -88,7 +98,6 @@ class UploadDataOperator(CheckedOperator):
         exclude: Patterns = (),
         delete: bool = False,
         allow_empty: bool = False,
-        swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -99,7 +108,6 @@ class UploadDataOperator(CheckedOperator):
         self.exclude = exclude
         self.delete = delete
         self.allow_empty = allow_empty
-        self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
@@ -108,7 +116,7 @@ class UploadDataOperator(CheckedOperator):
         from airflow_dlaas.contract.results import uploaded_results_warning
 
         started = time.monotonic()
-        with SwiftHook(self.swift_conn_id) as hook:
+        with ObjectStoreHook(self.conn_id_of_store) as hook:
             report = hook.upload(
                 self.find_dag_file("source"),
                 self.container,
@@ -129,11 +137,16 @@ class UploadDataOperator(CheckedOperator):
         )
         if report.result_folders:
             self.log.warning("%s", uploaded_results_warning(self.container, report.result_folders))
-        self._update_outlet_events(context, report)
-        return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix}"
+        connection = hook.store_connection
+        self._update_outlet_events(context, report, connection)
+        return connection.uri(self.container, self.prefix)
 
-    def _update_outlet_events(self, context: Context, report: TransferReport) -> None:
+    def _update_outlet_events(
+        self, context: Context, report: TransferReport, connection: ObjectStoreConnection
+    ) -> None:
         from airflow.sdk import Asset
+
+        from airflow_dlaas.hooks.store_connections.asset_uris import is_asset_of
 
         counts = {
             "files": report.files,
@@ -141,13 +154,12 @@ class UploadDataOperator(CheckedOperator):
             "unchanged": report.unchanged,
             "deleted": report.deleted,
         }
-        uploaded = self.swift_conn_id, self.container
         for outlet in self.outlets:
-            if isinstance(outlet, Asset) and _parse_asset_uri(outlet.uri, self.swift_conn_id) == uploaded:
+            if isinstance(outlet, Asset) and is_asset_of(outlet.uri, connection, self.container):
                 context["outlet_events"][outlet].extra.update(counts)
 
 
-class DownloadDataOperator(CheckedOperator):
+class DownloadDataOperator(StoreOperator):
     """
     Download the objects of a container to a folder, each verified by its MD5. Returns *destination*.
 
@@ -162,16 +174,18 @@ class DownloadDataOperator(CheckedOperator):
     :param prefix: the folder in the container; a file is named by the part of the object's name after it. (templated)
     :param destination: a folder: a path that all workers share, or any address of `ObjectStoragePath`. (templated)
     :param allow_empty: succeed if there is nothing under *prefix*.
-    :param swift_conn_id: the id of the connection to the object store. (templated)
+    :param store_conn_id: the id of the connection to the object store, which decides what store it is: of type `swift`,
+        `aws` (S3) or `google_cloud_platform`; ``swift_default`` if not given. *swift_conn_id* is its older name.
+        (templated)
     """
 
-    template_fields: Sequence[str] = ("container", "prefix", "destination", "swift_conn_id")
+    template_fields: Sequence[str] = ("container", "prefix", "destination", *StoreOperator.template_fields)
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "container": require_container,
         "destination": require_location,
         "prefix": require_folder_prefix,
         "allow_empty": require_bool,
-        "swift_conn_id": require_text,
+        **StoreOperator.parameters,
     }
     ui_color = "#e5f5e0"
 
@@ -184,7 +198,6 @@ class DownloadDataOperator(CheckedOperator):
         destination: str | PurePath | ObjectStoragePath,
         prefix: str = "",
         allow_empty: bool = False,
-        swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -192,7 +205,6 @@ class DownloadDataOperator(CheckedOperator):
         self.destination = destination  # type: ignore[assignment]  # the check converts it to a text
         self.prefix = prefix
         self.allow_empty = allow_empty
-        self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
@@ -202,7 +214,7 @@ class DownloadDataOperator(CheckedOperator):
         from airflow_dlaas.task_runs.locations import local_output_dir
 
         started = time.monotonic()
-        with SwiftHook(self.swift_conn_id) as hook, local_output_dir(self.destination) as folder:
+        with ObjectStoreHook(self.conn_id_of_store) as hook, local_output_dir(self.destination) as folder:
             report = hook.download(
                 self.container,
                 folder,
@@ -222,7 +234,7 @@ class DownloadDataOperator(CheckedOperator):
         return self.destination
 
 
-class DeleteDataOperator(CheckedOperator):
+class DeleteDataOperator(StoreOperator):
     """
     Delete objects of a container: the objects under a folder, or given ones.
 
@@ -235,16 +247,18 @@ class DeleteDataOperator(CheckedOperator):
     :param names: delete only these objects, given by their full names, a text or a list of texts. (templated)
     :param everything: required to delete all objects of the container, with no *prefix* and no *names*. Without it,
         that is refused when the DAG is parsed, or, if a template makes *prefix* empty, when the task runs.
-    :param swift_conn_id: the id of the connection to the object store. (templated)
+    :param store_conn_id: the id of the connection to the object store, which decides what store it is: of type `swift`,
+        `aws` (S3) or `google_cloud_platform`; ``swift_default`` if not given. *swift_conn_id* is its older name.
+        (templated)
     """
 
-    template_fields: Sequence[str] = ("container", "prefix", "names", "swift_conn_id")
+    template_fields: Sequence[str] = ("container", "prefix", "names", *StoreOperator.template_fields)
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "container": require_container,
         "prefix": require_folder_prefix,
         "names": optional(require_object_names),
         "everything": require_bool,
-        "swift_conn_id": require_text,
+        **StoreOperator.parameters,
     }
     ui_color = "#eeeeee"
 
@@ -255,7 +269,6 @@ class DeleteDataOperator(CheckedOperator):
         prefix: str = "",
         names: Patterns = None,
         everything: bool = False,
-        swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -263,7 +276,6 @@ class DeleteDataOperator(CheckedOperator):
         self.prefix = prefix
         self.names = names
         self.everything = everything
-        self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
     def execute(self, context: Context) -> None:
@@ -271,7 +283,7 @@ class DeleteDataOperator(CheckedOperator):
         from airflow_dlaas.exceptions import ContainerNotFound
 
         self.check_parameters(rendered=True)
-        with SwiftHook(self.swift_conn_id) as hook:
+        with ObjectStoreHook(self.conn_id_of_store) as hook:
             try:
                 deleted = hook.delete_objects(
                     self.container,
@@ -297,16 +309,10 @@ class DeleteDataOperator(CheckedOperator):
     @classmethod
     def check_combination(cls, given: Mapping[str, Any]) -> None:
         """Refuse to delete all objects of a container without *everything*."""
+        super().check_combination(given)
         if given["prefix"] == "" and given["names"] is None and given["everything"] is False:
             container = given["container"]
             target = "the container" if container is UNKNOWN else f"container {container!r}"
             raise InvalidValue(
                 f"prefix is empty, which would delete all of {target}: give a prefix or names, or set everything=True"
             )
-
-
-def _parse_asset_uri(uri: str, default_conn_id: str) -> tuple[str, str] | None:
-    """Return connection and container of an asset's URI; the connection is *default_conn_id* if the URI has none."""
-    parts = urlsplit(uri)
-    conn_id, _, container = parts.netloc.rpartition("@")
-    return (unquote(conn_id) or default_conn_id, unquote(container)) if parts.scheme == "swift" else None

@@ -8,15 +8,15 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.parameters.checked_operator import CheckedOperator
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
 from airflow_dlaas.parameters.checks import ParameterCheck, require_location, require_stripped_prefix, require_text
+from airflow_dlaas.parameters.store_operator import StoreOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
 
-class FetchModelOperator(CheckedOperator):
+class FetchModelOperator(StoreOperator):
     """
     Fetch the model of a training, or other files of its results, each verified by its MD5.
 
@@ -28,16 +28,23 @@ class FetchModelOperator(CheckedOperator):
     :param training_id: the id of the training. (templated)
     :param destination: a folder: a path that all workers share, or any address of `ObjectStoragePath`. (templated)
     :param part: the part of the results: ``model``, ``learner-1`` (the logs), or ``""`` for all. (templated)
-    :param swift_conn_id: the id of the connection to the object store with the results. (templated)
+    :param store_conn_id: the id of the connection to the object store with the results: of type `swift`, `aws` (S3) or
+        `google_cloud_platform`; ``swift_default`` if not given. *swift_conn_id* is its older name. (templated)
     :param dlaas_conn_id: the id of the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("training_id", "destination", "part", "swift_conn_id", "dlaas_conn_id")
+    template_fields: Sequence[str] = (
+        "training_id",
+        "destination",
+        "part",
+        "dlaas_conn_id",
+        *StoreOperator.template_fields,
+    )
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "training_id": require_text,
         "destination": require_location,
         "part": require_stripped_prefix,
-        "swift_conn_id": require_text,
+        **StoreOperator.parameters,
         "dlaas_conn_id": require_text,
     }
     ui_color = "#fdeed9"
@@ -50,7 +57,6 @@ class FetchModelOperator(CheckedOperator):
         training_id: str,
         destination: str | PurePath | ObjectStoragePath,
         part: str = "model",
-        swift_conn_id: str = SwiftHook.default_conn_name,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -58,7 +64,6 @@ class FetchModelOperator(CheckedOperator):
         self.training_id = training_id
         self.destination = destination  # type: ignore[assignment]  # the check converts it to a text
         self.part = part
-        self.swift_conn_id = swift_conn_id
         self.dlaas_conn_id = dlaas_conn_id
         self.check_parameters()
 
@@ -77,7 +82,7 @@ class FetchModelOperator(CheckedOperator):
         location, part = results.location, self.part.strip("/")
         prefix = f"{location.model_location}/{part}".rstrip("/") + "/"
         content_id = f"{training.id}-{part or 'all'}"
-        with SwiftHook(self.swift_conn_id) as hook, resumable_folder(self.destination, content_id) as folder:
+        with ObjectStoreHook(self.conn_id_of_store) as hook, resumable_folder(self.destination, content_id) as folder:
             report = hook.download(
                 location.container,
                 folder,

@@ -20,6 +20,7 @@ from airflow_dlaas.parameters.checks import (
     require_resume,
     require_text,
 )
+from airflow_dlaas.parameters.data_sources import DataSource, Mount, ResultsContainer
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.task_runs.task_training import PreparedTraining, TaskRun, TaskTraining
 
-__all__ = ["CancelTrainingOperator", "DeleteTrainingOperator", "SubmitTrainingOperator", "TrainModelOperator"]
+__all__ = [
+    "CancelTrainingOperator",
+    "DataSource",
+    "DeleteTrainingOperator",
+    "Mount",
+    "ResultsContainer",
+    "SubmitTrainingOperator",
+    "TrainModelOperator",
+]
 
 
 class SubmitTrainingOperator(TrainingDefinitionOperator):
@@ -39,9 +48,14 @@ class SubmitTrainingOperator(TrainingDefinitionOperator):
 
     :param definition: the training definition of the API, as a dict, as JSON text, or as the path of a ``.json`` file:
         relative to the DAG's folder, absolute, or an `ObjectStoragePath`. Strings inside a definition are never read as
-        paths. A ``connection`` in it is the id of an Airflow connection of type `swift`. The values that are known
-        when the DAG is parsed are checked then. (templated)
+        paths. A ``connection`` in it is the id of an Airflow connection of type `swift`, `aws` or
+        `google_cloud_platform`, and the ``type`` of a store may be left out. The values that are known when the DAG is
+        parsed are checked then. (templated)
     :param definition_location: the experiment version, if the definition does not name it. (templated)
+    :param training_data: the sources of data, instead of the definition's: `DataSource` and `Mount`, one or a list of
+        them. With an empty list the command gets no data. (templated)
+    :param training_results: the `ResultsContainer` that the results go to, instead of the definition's. Without either,
+        it is the first container of the data. (templated)
     :param retry_failed: whether the next try of the task trains again after a training that failed or was canceled.
         If False, the next try fails with the same error, and only errors of connections are retried.
     :param metric_definitions: how metrics are read from the log, instead of the patterns that the service tries by

@@ -32,7 +32,16 @@ class TrainingDefinitionOperator(CheckedOperator):
         **DEFINITION_PARTS,
     }
     template_fields_renderers = dict.fromkeys(
-        ("definition", "hyperparameters", "environment", "training_resources", "recovery"), "json"
+        (
+            "definition",
+            "training_data",
+            "training_results",
+            "hyperparameters",
+            "environment",
+            "training_resources",
+            "recovery",
+        ),
+        "json",
     )
     definition: Mapping[str, Any] | str
 
@@ -41,6 +50,8 @@ class TrainingDefinitionOperator(CheckedOperator):
         *,
         definition: Mapping[str, Any] | str | PurePath | ObjectStoragePath,
         definition_location: str | None = None,
+        training_data: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        training_results: Mapping[str, Any] | None = None,
         hyperparameters: Mapping[str, Any] | None = None,
         environment: Mapping[str, str | None] | None = None,
         secrets: Mapping[str, str | None] | None = None,
@@ -56,6 +67,8 @@ class TrainingDefinitionOperator(CheckedOperator):
         super().__init__(**kwargs)
         self.definition = definition  # type: ignore[assignment]  # the check converts a path to a string
         self.definition_location = definition_location
+        self.training_data = training_data
+        self.training_results = training_results
         self.hyperparameters = hyperparameters
         self.environment = environment
         self.secrets = secrets

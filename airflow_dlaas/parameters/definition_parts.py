@@ -22,6 +22,7 @@ from airflow_dlaas.parameters.checks import (
     require_duration_or_zero,
     require_text,
 )
+from airflow_dlaas.parameters.store_checks import require_training_data, require_training_results
 
 NUMBERS_OF_RESOURCES: Mapping[str, Callable[[str], float]] = {"gpus": int, "cpus": float}
 """The resources that are numbers, and how a number is read from the text of a rendered template."""
@@ -108,6 +109,8 @@ def require_recovery(value: Any, stage: CheckStage) -> Mapping[str, Any]:
 
 
 DEFINITION_PARTS: Mapping[str, ParameterCheck] = {
+    "training_data": optional(require_training_data),
+    "training_results": optional(require_training_results),
     "hyperparameters": optional(require_hyperparameters),
     "environment": optional(require_environment),
     "secrets": optional(require_secret_references),

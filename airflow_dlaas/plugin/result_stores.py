@@ -6,8 +6,8 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
     Corrupted,
@@ -16,11 +16,11 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
-from airflow_dlaas.hooks.connections import SwiftConnection
+from airflow_dlaas.hooks.object_store import LazyStore, make_store
+from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection, read_store_connection
 from airflow_dlaas.plugin.clients_by_connection import ClientsByConnection
 from airflow_dlaas.plugin.services import get_airflow_connection
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
-from airflow_dlaas.storage.swift.store import SwiftStore
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 15.0
@@ -30,24 +30,20 @@ CHUNK_SIZE = 4 * 1024**2
 """Bytes of a download that are in memory at a time."""
 
 
-def open_airflow_store(connection: SwiftConnection) -> SwiftStore:
+def open_airflow_store(connection: ObjectStoreConnection) -> LazyStore:
     """Make the store of *connection*, without a request. It retries nothing: the user repeats what failed."""
-    return SwiftStore.open(
-        connection.credentials,
-        verify=connection.verify,
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retry_policy=NO_RETRY,
+    return LazyStore(
+        partial(make_store, connection, retry=False, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
     )
 
 
-def read_swift_connection(conn_id: str) -> SwiftConnection:
+def read_result_connection(conn_id: str) -> ObjectStoreConnection:
     """
     Read the connection *conn_id*.
 
     :raises NotConfigured: it does not exist, it has another type, or a field is missing.
     """
-    return SwiftConnection.from_connection(get_airflow_connection(conn_id))
+    return read_store_connection(get_airflow_connection(conn_id))
 
 
 class ResultStores:
@@ -55,7 +51,7 @@ class ResultStores:
 
     def __init__(
         self,
-        read_connection: Callable[[str], SwiftConnection] = read_swift_connection,
+        read_connection: Callable[[str], ObjectStoreConnection] = read_result_connection,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,7 +70,7 @@ class ResultStores:
         :raises NotConfigured: the connection does not exist, has another type, or a field is missing.
         """
         with translate_store_errors(conn_id):
-            yield self._stores.get_client(conn_id)
+            yield self._stores.get_client(conn_id).get()
 
 
 @contextmanager

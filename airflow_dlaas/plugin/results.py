@@ -14,10 +14,11 @@ from airflow_dlaas.plugin.lookup import LookupResult, TrainingLookup
 from airflow_dlaas.plugin.response_models import ResultFiles, TextPreview
 from airflow_dlaas.plugin.result_files import PREVIEW_BYTES, result_files, text_preview
 from airflow_dlaas.plugin.result_stores import ResultStores, read_chunks
-from airflow_dlaas.plugin.task_instances import get_task_instance, rendered_definition
+from airflow_dlaas.plugin.task_instances import get_task_instance, rendered_definition, rendered_store_parts
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore
 from airflow_dlaas.task_runs.definition import parse_definition, results_conn_id, results_container
+from airflow_dlaas.task_runs.definition_parts import with_parts
 
 T = TypeVar("T")
 
@@ -121,11 +122,13 @@ async def find_results(
     """
     found = await lookup.require_for_task(api, ref, training_id)
     container, folder = _results_location(found)
-    definition = _parsed_definition(rendered_definition(await get_task_instance(api, found.ref)))
+    definition = _parsed_definition(await get_task_instance(api, found.ref))
     try:
         conn_id, named_container = results_conn_id(definition), results_container(definition)
     except (LookupError, TypeError, AttributeError):
-        raise ResultsUnavailable("The task's definition names no connection to its results") from None
+        conn_id, named_container = None, None
+    if conn_id is None:
+        raise ResultsUnavailable("The task's definition names no connection to its results")
     if found.source == "task" and container != named_container:
         # The summary is an XCom: a user who may write XComs can name any container there.
         raise ResultsUnavailable(
@@ -150,14 +153,15 @@ def _results_location(found: LookupResult) -> tuple[str, str]:
     return container, folder
 
 
-def _parsed_definition(rendered: Any) -> Mapping[str, Any]:
+def _parsed_definition(instance: Mapping[str, Any]) -> Mapping[str, Any]:
+    rendered = rendered_definition(instance)
     if rendered is None:
         raise ResultsUnavailable(
             "This task has no training definition, which names the connection to the results: open the page of the "
             "task that submitted the training"
         )
     try:
-        return parse_definition(rendered)
+        return with_parts(parse_definition(rendered), rendered_store_parts(instance))
     except InvalidDefinition:
         raise ResultsUnavailable(
             "The task's definition, which names the connection to the results, cannot be read: Airflow keeps no more "

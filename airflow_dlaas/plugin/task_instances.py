@@ -23,3 +23,9 @@ async def get_task_instance(api: AirflowApiClient, ref: TaskInstanceRef) -> dict
 def rendered_definition(instance: Mapping[str, Any]) -> Any:
     """Return the training definition as the task rendered it; None where the task has none, or has not run."""
     return (instance.get("rendered_fields") or {}).get("definition")
+
+
+def rendered_store_parts(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a task that are stores of its definition, as the task rendered them."""
+    fields = instance.get("rendered_fields") or {}
+    return {name: fields.get(name) for name in ("training_data", "training_results")}

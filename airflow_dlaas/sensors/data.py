@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_dlaas.hooks.swift import SwiftHook, make_store
+from airflow_dlaas.hooks.object_store import ObjectStoreHook, make_store
 from airflow_dlaas.parameters.checked_operator import UNKNOWN
 from airflow_dlaas.parameters.checks import (
     InvalidValue,
@@ -18,24 +18,26 @@ from airflow_dlaas.parameters.checks import (
     require_folder_prefix,
     require_object,
     require_positive_int,
-    require_text,
 )
+from airflow_dlaas.parameters.store_operator import StoreOperator
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection
+    from airflow_dlaas.storage.open_object_store import OpenedStore
     from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery
 
 
-class ObjectSensor(DeferrableSensor):
+class ObjectSensor(StoreOperator, DeferrableSensor):
     """
     Wait for an object, or for a number of objects under a folder.
 
-    Returns ``swift://<connection>@<container>/<name or prefix>``. An object is found when it is complete. The sensor
-    also waits while the container is missing or the object store does not answer. If the store refuses a request, the
-    sensor fails at once. A deferred sensor ignores ``exponential_backoff`` and ``silent_fail``.
+    Returns the URI, ``swift://<connection>@<container>/<name or prefix>``, or the same with ``s3://`` or ``gs://``. An
+    object is found when it is complete. The sensor also waits while the container is missing or the object store does
+    not answer. If the store refuses a request, the sensor fails at once. A deferred sensor ignores
+    ``exponential_backoff`` and ``silent_fail``.
 
     :param container: the container. (templated)
     :param name: the full name of the object. (templated)
@@ -43,17 +45,19 @@ class ObjectSensor(DeferrableSensor):
     :param min_count: without *name*: the number of objects to wait for.
     :param deferrable: wait in the triggerer, and occupy no worker. The default is that of Airflow,
         ``[operators] default_deferrable``.
-    :param swift_conn_id: the id of the connection to the object store. (templated)
+    :param store_conn_id: the id of the connection to the object store, which decides what store it is: of type `swift`,
+        `aws` (S3) or `google_cloud_platform`; ``swift_default`` if not given. *swift_conn_id* is its older name.
+        (templated)
     """
 
-    template_fields: Sequence[str] = ("container", "name", "prefix", "swift_conn_id")
+    template_fields: Sequence[str] = ("container", "name", "prefix", *StoreOperator.template_fields)
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "container": require_container,
         "name": optional(require_object),
         "prefix": require_folder_prefix,
         "min_count": require_positive_int,
         "deferrable": require_bool,
-        "swift_conn_id": require_text,
+        **StoreOperator.parameters,
     }
     ui_color = "#e5f5e0"
 
@@ -64,7 +68,6 @@ class ObjectSensor(DeferrableSensor):
         name: str | None = None,
         prefix: str = "",
         min_count: int = 1,
-        swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,12 +75,12 @@ class ObjectSensor(DeferrableSensor):
         self.name = name
         self.prefix = prefix
         self.min_count = min_count
-        self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
     @classmethod
     def check_combination(cls, given: Mapping[str, Any]) -> None:
         """Refuse *prefix* or *min_count* together with *name*."""
+        super().check_combination(given)
         has_folder_parameters = given["prefix"] not in {"", UNKNOWN} or given["min_count"] not in {1, UNKNOWN}
         if has_folder_parameters and given["name"] not in {None, UNKNOWN}:
             raise InvalidValue("name means one object: leave out prefix and min_count, or leave out name")
@@ -96,7 +99,7 @@ class ObjectSensor(DeferrableSensor):
             self.defer_until(
                 ObjectTrigger(
                     container=self.container,
-                    swift_conn_id=self.swift_conn_id,
+                    store_conn_id=self.conn_id_of_store,
                     name=self.name,
                     prefix=self.prefix,
                     min_count=self.min_count,
@@ -140,9 +143,13 @@ class ObjectSensor(DeferrableSensor):
         return self._uri
 
     @cached_property
-    def _store(self) -> SwiftStore:
+    def _connection(self) -> ObjectStoreConnection:
+        return ObjectStoreHook(self.conn_id_of_store).store_connection
+
+    @cached_property
+    def _store(self) -> OpenedStore:
         # No retries: the next poll follows anyway.
-        return make_store(SwiftHook(self.swift_conn_id).swift_connection, retry=False)
+        return make_store(self._connection, retry=False)
 
     @property
     def _query(self) -> ObjectQuery:
@@ -152,4 +159,4 @@ class ObjectSensor(DeferrableSensor):
 
     @property
     def _uri(self) -> str:
-        return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix if self.name is None else self.name}"
+        return self._connection.uri(self.container, self.prefix if self.name is None else self.name)

@@ -49,6 +49,9 @@ class OpenOptions:
     """Seconds that the store may be silent."""
     require_allowed: Callable[[str], None] | None = None
     """Raises `StoreNotAllowed` for a URL that must not be called, also one that a login returns."""
+    renew: Callable[[], StoreConnection] | None = None
+    """Returns the connection with credentials that are valid now, for temporary ones. A store calls it for each request
+    that it signs; the same credentials are returned until they end soon. It raises a `StoreError`."""
     retry_policy: RetryPolicy = RetryPolicy()  # noqa: RUF009  (frozen)
 
 

@@ -2,23 +2,31 @@
 The training definition as a DAG author writes it: a definition of the API with connection ids in place of credentials.
 
 The ``connection`` of a store is the id of an Airflow connection, and a value of `execution.secrets` is a reference, so
-that no rendered template, XCom or log contains a secret. Both are inserted when the definition is sent. No I/O.
+that no rendered template, XCom or log contains a secret. Both are inserted when the definition is sent. The type of a
+store may be left out: the type of the connection decides it. No I/O.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.contract.task_tag import TaskTag, with_task_tag
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.parameters.checks import is_runtime_value
 from airflow_dlaas.task_runs.secret_fields import with_placeholders, with_secret_values
+from airflow_dlaas.task_runs.store_entries import (
+    SentStore,
+    container_of,
+    iter_store_entries,
+    placeholder_store,
+    results_entry,
+    with_stores,
+)
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
-    from airflow_dlaas.hooks.connections import SwiftConnection
 
 LOCATION_PLACEHOLDER = "(known when the task runs)"
 
@@ -37,13 +45,13 @@ def require_valid_definition(document: Mapping[str, Any], *, has_location: bool)
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.validation_messages import validation_messages
 
-    placeholder = {"auth_url": "http://later", "userId": "later", "password": "later"}
     problems: list[str] = []
     try:
-        complete = _resolve_connections(
-            _with_known_hyperparameters(with_placeholders(document)),
-            lambda _: placeholder,
-            location=LOCATION_PLACEHOLDER if has_location else None,
+        complete = with_stores(
+            _with_location(
+                _with_known_hyperparameters(with_placeholders(document)), LOCATION_PLACEHOLDER if has_location else None
+            ),
+            placeholder_store,
         )
         TrainingDefinition.model_validate(complete)
     except InvalidDefinition as error:
@@ -56,7 +64,7 @@ def require_valid_definition(document: Mapping[str, Any], *, has_location: bool)
 
 def build_definition(
     document: Mapping[str, Any] | str,
-    get_connection: Callable[[str], SwiftConnection],
+    get_store: Callable[[str], SentStore],
     *,
     location: str | None,
     secret_values: Mapping[str, str] | None = None,
@@ -65,17 +73,16 @@ def build_definition(
     Return the definition to send, with the credentials of its stores and its secrets.
 
     :param document: the definition, or its JSON.
-    :param get_connection: returns the connection with the given id.
+    :param get_store: returns the type and the credentials of the store of the connection with the given id.
     :param location: the experiment version, if it is given separately.
     :param secret_values: the values of its secrets, by variable (`airflow_dlaas.task_runs.secrets`).
     :raises InvalidDefinition: a field is wrong; the error names each such field.
     """
     from airflow_dlaas.contract.definition import TrainingDefinition
 
-    complete = _resolve_connections(
-        with_secret_values(parse_definition(document), secret_values or {}),
-        lambda name: get_connection(name).credentials,
-        location=location,
+    complete = with_stores(
+        _with_location(with_secret_values(parse_definition(document), secret_values or {}), location),
+        lambda conn_id, _: get_store(conn_id),
     )
     return TrainingDefinition.parse(complete)
 
@@ -90,21 +97,24 @@ def with_task_description(document: Mapping[str, Any], tag: TaskTag) -> Mapping[
 
 def conn_ids(document: Mapping[str, Any] | str) -> frozenset[str]:
     """Return the ids of the connections in *document*."""
-    entries = (entry.get("connection") for _, entry in _iter_store_entries(parse_definition(document)))
+    entries = (entry.get("connection") for _, entry in iter_store_entries(parse_definition(document)))
     return frozenset(name for name in entries if isinstance(name, str))
 
 
-def results_conn_id(document: Mapping[str, Any]) -> str:
-    """Return the id of the connection to the store of the results; *document* must be valid."""
-    results = document.get("training_results") or document["training_data"][0]
-    return str(results["connection"])
+def results_conn_id(document: Mapping[str, Any]) -> str | None:
+    """
+    Return the id of the connection to the store of the results; *document* must be valid.
+
+    :return: None if *document* names no container: then the service decides where the results go.
+    """
+    entry = results_entry(document)
+    return None if entry is None else str(entry["connection"])
 
 
-def results_container(document: Mapping[str, Any]) -> str:
-    """Return the container of the results; *document* must be valid."""
-    results = document.get("training_results")
-    target = (results.get("target") or results["source"]) if results else document["training_data"][0]["source"]
-    return str(target["container"])
+def results_container(document: Mapping[str, Any]) -> str | None:
+    """Return the container of the results; None if *document* names none. *document* must be valid."""
+    entry = results_entry(document)
+    return None if entry is None else container_of(entry)
 
 
 def parse_definition(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
@@ -138,45 +148,9 @@ def _with_known_hyperparameters(document: Mapping[str, Any]) -> Mapping[str, Any
     return {**document, "model_definition": {**model, "execution": {**execution, "hyperparameters": known}}}
 
 
-def _resolve_connections(
-    document: Mapping[str, Any], get_credentials: Callable[[str], Any], *, location: str | None
-) -> dict[str, Any]:
-    complete = dict(document)
-    model = complete.get("model_definition")
-    if location is not None and isinstance(model, Mapping):
-        complete["model_definition"] = {**model, "definition_location": location}
-    problems: list[str] = []
-    for path, entry in _iter_store_entries(document):
-        name = entry.get("connection")
-        if name is None or (isinstance(name, str) and not name.strip()):
-            defect = "missing" if name is None else "empty"
-            problems.append(f"{path}.connection: is {defect}: name an Airflow connection of type swift")
-        elif isinstance(name, Mapping):
-            problems.append(
-                f"{path}.connection: must be the id of an Airflow connection of type swift. The credentials belong "
-                "in that connection; in the definition, the UI would show them"
-            )
-    if problems:
-        raise InvalidDefinition(problems)
-
-    def with_credentials(entry: Any) -> Any:
-        if isinstance(entry, Mapping) and isinstance(entry.get("connection"), str):
-            return {**entry, "connection": get_credentials(entry["connection"])}
-        return entry
-
-    if isinstance(complete.get("training_data"), (list, tuple)):
-        complete["training_data"] = [with_credentials(entry) for entry in complete["training_data"]]
-    if "training_results" in complete:
-        complete["training_results"] = with_credentials(complete["training_results"])
-    return complete
-
-
-def _iter_store_entries(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    data = document.get("training_data")
-    if isinstance(data, (list, tuple)):
-        for index, entry in enumerate(data):
-            if isinstance(entry, Mapping):
-                yield f"training_data[{index}]", entry
-    results = document.get("training_results")
-    if isinstance(results, Mapping):
-        yield "training_results", results
+def _with_location(document: Mapping[str, Any], location: str | None) -> Mapping[str, Any]:
+    """Return *document* with the experiment version *location*; None means that it is not given separately."""
+    model = document.get("model_definition")
+    if location is None or not isinstance(model, Mapping):
+        return document
+    return {**document, "model_definition": {**model, "definition_location": location}}

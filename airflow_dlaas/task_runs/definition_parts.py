@@ -14,7 +14,7 @@ from typing import Any
 MERGED_KEYS = ("hyperparameters", "environment", "secrets")
 """The keys of `execution` that are merged by name."""
 
-TOP_LEVEL_KEYS = ("metric_definitions", "recovery", "resume_from")
+TOP_LEVEL_KEYS = ("training_data", "training_results", "metric_definitions", "recovery", "resume_from")
 """The keys of the definition itself; all others are keys of `execution`."""
 
 SIZES = ("resourceType", "resource_type")

@@ -24,20 +24,31 @@ if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.hooks.connections import SwiftConnection
+    from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection
+
+
+SECRET_KEYS = (
+    "password",
+    "secret_access_key",
+    "aws_secret_access_key",
+    "session_token",
+    "credentials",
+    "access_token",
+)
+"""The keys of a connection that are secrets, which the service masks: they do not identify a store."""
 
 
 def is_reusable(
     client: Client,
     training: Training,
     definition: TrainingDefinition,
-    results_connection: SwiftConnection,
+    results_connection: ObjectStoreConnection | None,
     logger: TaskLogger,
 ) -> bool:
     """
     Return whether the completed *training* can be the result of a task with *definition*; log the decision.
 
-    :param results_connection: the object store of the definition's results.
+    :param results_connection: the object store of the definition's results; None if the definition names none.
     """
     if not client.extensions.acknowledgement:
         return False
@@ -101,10 +112,15 @@ def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinitio
 
 
 def _reuse_obstacle(
-    client: Client, training: Training, definition: TrainingDefinition, results_connection: SwiftConnection
+    client: Client,
+    training: Training,
+    definition: TrainingDefinition,
+    results_connection: ObjectStoreConnection | None,
 ) -> str | None:
-    from airflow_dlaas.hooks.swift import make_store
+    from airflow_dlaas.hooks.object_store import make_store
 
+    if results_connection is None:
+        return "its results are in a store that the definition does not name, so it is not known whether they exist"
     entity = client.send(calls.get_training_entity(training.id))
     if mismatch := definition_mismatch(entity, definition):
         return mismatch
@@ -126,7 +142,11 @@ def _normalize_definition(definition: TrainingDefinition) -> dict[str, Any]:
     document.pop("resume_from", None)
     stores = [*document["training_data"], *filter(None, [document.get("training_results")])]
     for entry in stores:
-        entry["connection"].pop("password", None)
+        connection = entry.get("connection", {})  # a mounted folder has none
+        if "session_token" in connection:  # temporary: each task has a key of its own
+            connection.pop("access_key_id", None)
+        for name in SECRET_KEYS:
+            connection.pop(name, None)
     model = document["model_definition"]
     model["description"] = without_task_tag(without_run_key(model["description"]))
     model["definition_location"] = urlsplit(model["definition_location"]).path.rstrip("/").removesuffix("/content")

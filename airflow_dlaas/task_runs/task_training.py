@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from airflow_dlaas.client.require_known_keys import require_known_keys
 from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.hooks.dlaas import make_client
-from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
 from airflow_dlaas.integrations.airflow_stats import record_ended_training
 from airflow_dlaas.task_runs.airflow_identity import airflow_id
 from airflow_dlaas.task_runs.cancel import cancel_training
 from airflow_dlaas.task_runs.cancel_by_key import cancel_by_key
 from airflow_dlaas.task_runs.definition import (
     build_definition,
+    conn_ids,
     parse_definition,
     results_conn_id,
     with_task_description,
@@ -29,6 +30,7 @@ from airflow_dlaas.task_runs.reuse import acknowledge_success, is_reusable
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, TaskTry, earliest_submission
 from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve
 from airflow_dlaas.task_runs.secrets import read_secrets
+from airflow_dlaas.task_runs.sent_stores import find_sent_stores
 from airflow_dlaas.task_runs.submit import log_training, submit_training
 from airflow_dlaas.task_runs.summary import MAX_SUMMARY_POINTS, SUMMARY_XCOM_KEY, final_metrics, summarize_training
 
@@ -174,6 +176,8 @@ class PreparedTraining(TaskTraining):
     """The definition with the credentials of the connections."""
     training: Training | None
     """The training; None until it is submitted."""
+    credential_warnings: Sequence[str] = ()
+    """About credentials in `definition` that are temporary."""
     _submitting: bool = False
 
     @classmethod
@@ -187,9 +191,11 @@ class PreparedTraining(TaskTraining):
         document = with_parts(parse_definition(request.document), request.parts)
         tag = TaskTag(context["ti"].dag_id, context["ti"].task_id)
         document = with_task_description(document, tag)
+        connections = {name: ObjectStoreHook(name).store_connection for name in conn_ids(document)}
+        stores = find_sent_stores(connections)
         definition = build_definition(
             document,
-            lambda conn_id: SwiftHook(conn_id).swift_connection,
+            stores.by_conn_id.__getitem__,
             location=request.location,
             secret_values=read_secrets(document),
         )
@@ -197,7 +203,7 @@ class PreparedTraining(TaskTraining):
             acknowledges = request.acknowledges and client.extensions.acknowledgement
 
             def can_reuse(training: Training) -> bool:
-                results = SwiftHook(results_conn_id(document)).swift_connection
+                results = connections.get(results_conn_id(document) or "")
                 return is_reusable(client, training, definition, results, logger)
 
             search = TrainingSearch(
@@ -219,7 +225,7 @@ class PreparedTraining(TaskTraining):
                 if definition.resume_from is not None:
                     status = None if resolved.resumes is None else resolved.resumes.status
                     logger.info("%s", describe_resume(definition.resume_from, status))
-        prepared = cls(task_run, resolved.run_key, document, definition, resolved.existing)
+        prepared = cls(task_run, resolved.run_key, document, definition, resolved.existing, stores.warnings)
         prepared._push_xcom()
         return prepared
 
@@ -233,6 +239,8 @@ class PreparedTraining(TaskTraining):
         training = self.training
         if training is None:
             self._submitting = True
+            for warning in self.credential_warnings:
+                run.logger.warning("%s", warning)
             with make_client(run.service_connection) as client:
                 training = self.training = submit_training(
                     client, self.definition, self.run_key, since=run.since, logger=run.logger

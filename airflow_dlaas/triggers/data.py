@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
 
 
 class ObjectTrigger(BaseTrigger):
@@ -18,7 +18,8 @@ class ObjectTrigger(BaseTrigger):
     one connection share one store, with its token and its connections.
 
     :param container: the container; it may not exist yet.
-    :param swift_conn_id: the connection to the object store.
+    :param store_conn_id: the connection to the object store.
+    :param swift_conn_id: its name in the rows of triggers that an earlier version stored.
     :param name: the object; None means *min_count* objects under *prefix*.
     :param prefix: the folder of the objects, if *name* is None; their names do not matter.
     :param min_count: the number of objects, if *name* is None.
@@ -31,7 +32,8 @@ class ObjectTrigger(BaseTrigger):
         self,
         *,
         container: str,
-        swift_conn_id: str,
+        store_conn_id: str | None = None,
+        swift_conn_id: str | None = None,
         name: str | None = None,
         prefix: str = "",
         min_count: int = 1,
@@ -41,7 +43,7 @@ class ObjectTrigger(BaseTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.container = container
-        self.swift_conn_id = swift_conn_id
+        self.store_conn_id = store_conn_id or swift_conn_id or ObjectStoreHook.default_conn_name
         self.name = name
         self.prefix = prefix
         self.min_count = min_count
@@ -55,7 +57,7 @@ class ObjectTrigger(BaseTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "container": self.container,
-                "swift_conn_id": self.swift_conn_id,
+                "store_conn_id": self.store_conn_id,
                 "name": self.name,
                 "prefix": self.prefix,
                 "min_count": self.min_count,
@@ -74,7 +76,7 @@ class ObjectTrigger(BaseTrigger):
 
         query = ObjectQuery(self.container, self.name, self.prefix, self.min_count)
         try:
-            async with shared_store(await SwiftHook(self.swift_conn_id).aget_swift_connection()) as shared:
+            async with shared_store(await ObjectStoreHook(self.store_conn_id).aget_store_connection()) as shared:
                 event = await poll_until_found(
                     lambda: shared.poll(query),
                     what=str(query),

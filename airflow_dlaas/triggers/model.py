@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
-from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
 from airflow_dlaas.task_runs.first_event import wait_before_first_event
 from airflow_dlaas.task_runs.shielded_work import ShieldedWork
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import ServiceConnection
+    from airflow_dlaas.task_runs.sent_stores import SentStores
 
 SUBMIT_RETRY_TIMEOUT = 300.0
 """Seconds after the first failure for which the submission is retried while the service is unreachable."""
@@ -149,19 +150,21 @@ class TrainModelTrigger(BaseTrigger):
         from airflow_dlaas._util.retry import RetryPolicy, call_with_retry_async
         from airflow_dlaas._util.threads import run_in_thread
         from airflow_dlaas.exceptions import is_transient
-        from airflow_dlaas.task_runs.definition import build_definition, conn_ids
+        from airflow_dlaas.task_runs.definition import build_definition
         from airflow_dlaas.task_runs.run_key import RunKey
         from airflow_dlaas.task_runs.secrets import aread_secrets
         from airflow_dlaas.task_runs.submit import log_training, submit_training
         from airflow_dlaas.task_runs.training_xcom import push_training_xcom
 
-        stores = {name: await SwiftHook(name).aget_swift_connection() for name in conn_ids(self.definition)}
+        stores = await self._find_stores()
         definition = build_definition(
             self.definition,
-            stores.__getitem__,
+            stores.by_conn_id.__getitem__,
             location=self.definition_location,
             secret_values=await aread_secrets(self.definition),
         )
+        for warning in stores.warnings:
+            self.log.warning("%s", warning)
         run_key, since = RunKey.parse(self.key), self._earliest_submission
         self._pending_definition = definition
         training = await call_with_retry_async(
@@ -190,6 +193,17 @@ class TrainModelTrigger(BaseTrigger):
                 error,
             )
         return training
+
+    async def _find_stores(self) -> SentStores:
+        from asgiref.sync import sync_to_async
+
+        from airflow_dlaas.task_runs.definition import conn_ids
+        from airflow_dlaas.task_runs.sent_stores import find_sent_stores
+
+        connections = {name: await ObjectStoreHook(name).aget_store_connection() for name in conn_ids(self.definition)}
+        # A thread of asgiref: the hooks of other providers read their connections themselves, through the event loop.
+        found: SentStores = await sync_to_async(find_sent_stores, thread_sensitive=False)(connections)
+        return found
 
     async def _cancel_training(self) -> None:
         """Cancel the training unless its task still waits for it; retry while the service or Airflow is unreachable."""

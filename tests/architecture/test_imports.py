@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROVIDER = [
     "airflow_dlaas.assets.swift",
     "airflow_dlaas.hooks.dlaas",
+    "airflow_dlaas.hooks.object_store",
     "airflow_dlaas.hooks.swift",
     "airflow_dlaas.triggers.data",
     "airflow_dlaas.triggers.training",

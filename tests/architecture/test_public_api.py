@@ -32,7 +32,17 @@ INTERNAL_MODULES = {
     "hooks.compat",
     "hooks.connection_url",
     "hooks.connections",
+    "hooks.object_transfers",
     "hooks.sources",
+    "hooks.store_connections.airflow_connection",
+    "hooks.store_connections.asset_uris",
+    "hooks.store_connections.aws",
+    "hooks.store_connections.aws_credentials",
+    "hooks.store_connections.credentials",
+    "hooks.store_connections.extra",
+    "hooks.store_connections.google",
+    "hooks.store_connections.google_credentials",
+    "hooks.store_connections.swift",
     "operators.training_definition",
     "sensors.deferrable",
 }
@@ -248,7 +258,8 @@ PUBLIC_API: dict[str, list[str]] = {
         "is_transient",
     ],
     "hooks.dlaas": ["DlaasHook", "make_client"],
-    "hooks.swift": ["SwiftHook", "make_store"],
+    "hooks.object_store": ["LazyStore", "ObjectStoreHook", "make_store"],
+    "hooks.swift": ["SwiftHook"],
     "operators.data": ["DeleteDataOperator", "DownloadDataOperator", "UploadDataOperator"],
     "operators.experiment": ["CreateExperimentOperator", "DeleteExperimentOperator", "PackageModelOperator"],
     "operators.model": ["FetchModelOperator"],
@@ -269,7 +280,14 @@ REEXPORTS = {
         "StoreConnection",
         "SwiftStoreConnection",
     ],
-    "operators.training": ["CancelTrainingOperator", "DeleteTrainingOperator"],
+    "hooks.swift": ["make_store"],
+    "operators.training": [
+        "CancelTrainingOperator",
+        "DataSource",
+        "DeleteTrainingOperator",
+        "Mount",
+        "ResultsContainer",
+    ],
 }
 """Names that users may also import from here; another module defines them."""
 

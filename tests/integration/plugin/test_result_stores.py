@@ -10,9 +10,10 @@ from contextlib import closing
 import pytest
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import SwiftStoreConnection
+from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, NotConfigured, ObjectNotFound, StoreError, StoreRefused
-from airflow_dlaas.hooks.connections import SwiftConnection
+from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection
+from airflow_dlaas.hooks.store_connections.swift import SwiftFields
 from airflow_dlaas.plugin import result_stores
 from airflow_dlaas.plugin.result_stores import ResultStores
 from airflow_dlaas.plugin.results import ResultFolder
@@ -96,6 +97,7 @@ def test_missing_objects_and_credentials_are_sentences(swift: SwiftStoreConnecti
     with pytest.raises(NotConfigured, match="'unknown'"):
         ResultFolder(folder.stores, "unknown", "none", "training-1").list_files()
     wrong = swift.model_copy(update={"password": SecretStr("wrong")})
-    with closing(ResultStores(lambda _: SwiftConnection(wrong))) as refusing, pytest.raises(StoreRefused) as refused:
+    connection = ObjectStoreConnection("results", "swift", StoreType.SOFTLAYER, SwiftFields(wrong))
+    with closing(ResultStores(lambda _: connection)) as refusing, pytest.raises(StoreRefused) as refused:
         ResultFolder(refusing, "results", folder.container, "training-1").list_files()
     assert swift.auth_url not in str(refused.value)

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 from airflow_dlaas.exceptions import StoreRefused
-from airflow_dlaas.hooks.connections import SwiftConnection
+from airflow_dlaas.hooks.store_connections.airflow_connection import read_store_connection
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download, upload
@@ -181,8 +181,8 @@ def test_airflow_connection_gives_the_same_credentials(keystone: SwiftStoreConne
         password=keystone.password.get_secret_value(),
         extra=json.dumps(fields(keystone)),
     )
-    access = SwiftConnection.from_connection(connection)
-    assert access.credentials == keystone
+    access = read_store_connection(connection)
+    assert access.find_credentials().connection == keystone
     assert access.store_type is StoreType.BLUEMIX
 
 

@@ -7,9 +7,10 @@ import json
 import pytest
 from airflow.sdk import Connection
 
-from airflow_dlaas.contract.stores import StoreType
+from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.hooks.connections import ServiceConnection, SwiftConnection
+from airflow_dlaas.hooks.connections import ServiceConnection
+from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection, read_store_connection
 
 KEYSTONE = '{"project_id": "p", "region": "r", "domain_name": "d"}'
 
@@ -115,28 +116,38 @@ def test_connection_url_refuses_contradictions_by_connection_and_field(fields: d
 
 
 @pytest.mark.parametrize("found", ["http", "postgres", "swift", "dlaas", "", None])
-def test_from_connection_refuses_another_connection_type(found: str | None) -> None:
-    kinds = {"dlaas": ServiceConnection, "swift": SwiftConnection}
-    for expected, kind in kinds.items():
+def test_connection_of_another_type_is_refused(found: str | None) -> None:
+    readers = {"dlaas": ServiceConnection.from_connection, "swift": read_swift}
+    for expected, read in readers.items():
         if found == expected:
             continue
         other = Connection(conn_id="c", conn_type=found, host="http://h", login="u", password="secret-pw")
         is_of = f"is of type {found!r}" if found else "has no type"
         with pytest.raises(NotConfigured, match=f"Connection 'c' {is_of}, but must be of type {expected!r}") as refused:
-            kind.from_connection(other)
+            read(other)
         assert "secret-pw" not in str(refused.value)
+
+
+def read_swift(connection: Connection) -> ObjectStoreConnection:
+    return read_store_connection(connection, ("swift",))
+
+
+def swift_credentials(connection: Connection) -> SwiftStoreConnection:
+    found = read_swift(connection).find_credentials().connection
+    assert isinstance(found, SwiftStoreConnection)
+    return found
 
 
 def address(connection: Connection) -> str:
     """Return the address to which the password of *connection* would be sent."""
     if connection.conn_type == "swift":
-        return SwiftConnection.from_connection(connection).credentials.auth_url
+        return swift_credentials(connection).auth_url
     return ServiceConnection.from_connection(connection).url
 
 
 def test_swift_connection_keeps_the_path_of_its_auth_url() -> None:
-    connection = SwiftConnection.from_connection(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
-    assert connection.credentials.auth_url == "http://127.0.0.1:8481/auth/v1.0"
+    connection = swift_credentials(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
+    assert connection.auth_url == "http://127.0.0.1:8481/auth/v1.0"
 
 
 @pytest.mark.parametrize("missing", ["host", "login", "password"])
@@ -144,22 +155,22 @@ def test_from_connection_requires_host_login_and_password(missing: str) -> None:
     with pytest.raises(NotConfigured, match="'c'"):
         ServiceConnection.from_connection(dlaas(**{missing: None}))
     with pytest.raises(NotConfigured, match="'c'"):
-        SwiftConnection.from_connection(swift(**{missing: None}))
+        read_swift(swift(**{missing: None}))
 
 
 def test_connection_repr_hides_the_password() -> None:
     assert "hidden" not in repr(ServiceConnection.from_connection(dlaas()))
-    assert "hidden" not in repr(SwiftConnection.from_connection(swift()))
+    assert "hidden" not in repr(read_swift(swift()))
 
 
 def test_swift_connection_store_type_follows_from_the_keystone_fields() -> None:
-    assert SwiftConnection.from_connection(swift()).store_type is StoreType.SOFTLAYER
-    assert SwiftConnection.from_connection(swift(extra=KEYSTONE)).store_type is StoreType.BLUEMIX
+    assert read_swift(swift()).store_type is StoreType.SOFTLAYER
+    assert read_swift(swift(extra=KEYSTONE)).store_type is StoreType.BLUEMIX
 
 
 def test_swift_connection_refuses_incomplete_keystone_fields() -> None:
     with pytest.raises(NotConfigured, match="region and domain_name missing"):
-        SwiftConnection.from_connection(swift(extra='{"project_id": "p"}'))
+        read_swift(swift(extra='{"project_id": "p"}'))
 
 
 def test_verify_is_true_by_default_and_can_be_a_ca_file() -> None:

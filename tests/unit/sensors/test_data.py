@@ -34,7 +34,8 @@ def test_object_sensor_accepts_the_result_of_another_task_as_prefix() -> None:
         assert make_sensor(prefix=upload.output).upstream_task_ids == {"upload"}
 
 
-def test_object_sensor_returns_the_address_of_the_object_or_folder() -> None:
+def test_object_sensor_returns_the_address_of_the_object_or_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", "swift://a%3Au:key@store:8080")
     assert make_sensor(name="day/x.csv").execute_complete({}, {"there": True}) == "swift://swift_default@c/day/x.csv"
     assert make_sensor(prefix="day").execute_complete({}, {"there": True}) == "swift://swift_default@c/day"
 

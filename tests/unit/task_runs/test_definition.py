@@ -10,11 +10,11 @@ import pytest
 from airflow.sdk import BaseOperator
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import SwiftStoreConnection
+from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition, with_task_description
+from airflow_dlaas.task_runs.store_entries import SentStore
 
 DOCUMENT: dict[str, Any] = {
     "model_definition": {
@@ -29,11 +29,10 @@ DOCUMENT: dict[str, Any] = {
 LOCATION = "http://h/v3/ml_assets/experiments/1/versions/2"
 
 
-def store(conn_id: str) -> SwiftConnection:
+def store(conn_id: str) -> SentStore:
     assert conn_id == "my_swift"
-    return SwiftConnection(
-        SwiftStoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key"))
-    )
+    connection = SwiftStoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key"))
+    return SentStore(StoreType.SOFTLAYER, connection, "swift")
 
 
 def make_document(**model: Any) -> dict[str, Any]:
