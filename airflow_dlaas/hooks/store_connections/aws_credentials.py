@@ -31,6 +31,7 @@ from botocore.exceptions import (
     ClientError,
     HTTPClientError,
     MetadataRetrievalError,
+    ParamValidationError,
     ProfileNotFound,
 )
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
@@ -180,6 +181,10 @@ def _translate_errors(fields: AwsFields) -> Iterator[None]:
         raise StoreRefused(f"{where}: AWS refused the credentials: {error.operation_name} failed with {code}") from None
     except (BotocoreConnectionError, HTTPClientError, MetadataRetrievalError) as error:
         raise StoreUnreachable(f"{where}: the service that issues credentials does not respond: {error}") from None
+    except ParamValidationError:  # its message may have the value
+        raise NotConfigured(
+            f"{where}: role_arn, external_id or assume_role_kwargs in its extra is not what AWS accepts for AssumeRole"
+        ) from None
     except BotoCoreError as error:
         raise NotConfigured(f"{where}: {error}") from None
     except OSError as error:
