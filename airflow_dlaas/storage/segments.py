@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from airflow_dlaas.storage.object_store import Part, StoreLimits
+from airflow_dlaas.storage.object_store import ObjectLayout, Part, StoreLimits
 
 MIB = 1024**2
 
 DEFAULT_SEGMENT_SIZE = 64 * MIB
 """Bytes of a part: the most that a resumed upload sends again for each connection."""
+
+MD5_LENGTH = 32
+"""Hex digits of an MD5."""
 
 
 def is_large(size: int, segment_size: int = DEFAULT_SEGMENT_SIZE) -> bool:
@@ -48,3 +51,17 @@ def multipart_etag(md5s: Iterable[str]) -> str:
     """Return the ETag that S3 gives an object of parts: the MD5 of the MD5s in bytes, and the number of parts."""
     binary = [bytes.fromhex(one) for one in md5s]
     return f"{hashlib.md5(b''.join(binary), usedforsecurity=False).hexdigest()}-{len(binary)}"
+
+
+def is_multipart_etag(etag: str, part_count: int) -> bool:
+    """Whether *etag* is that of an object of *part_count* parts in S3; quotes are ignored."""
+    md5, dash, count = etag.strip('"').partition("-")
+    return bool(dash) and len(md5) == MD5_LENGTH and count == str(part_count)
+
+
+def consists_of(layout: ObjectLayout, md5s: Sequence[str]) -> bool:
+    """Whether the parts of *layout* have *md5s*, by their own MD5s or by the ETag of the object."""
+    stored = [part.md5 for part in layout.parts]
+    if stored and all(stored):
+        return stored == list(md5s)
+    return is_multipart_etag(layout.etag, len(md5s)) and layout.etag.strip('"').lower() == multipart_etag(md5s)

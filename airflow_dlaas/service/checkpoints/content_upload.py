@@ -33,9 +33,9 @@ class Digests:
     md5: str
     """That of the whole content."""
     parts: tuple[str, ...] = ()
-    """For a large file, those of the segments that it is sent in."""
+    """For a large file, those of the parts that it is sent in."""
     segment_size: int = 0
-    """Bytes of a segment; 0 for a file that is sent in one piece."""
+    """Bytes of a part; 0 for a file that is sent in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def hash_file(staged: StagedFile, segment_size: int, is_stopped: IsStopped) -> D
 
 
 def planned_segment_size(store: ObjectStore, size: int, segment_size: int) -> int:
-    """Return the bytes of a segment of a file of *size* bytes; 0 if it is sent in one piece."""
+    """Return the bytes of a part of a file of *size* bytes; 0 if it is sent in one piece."""
     return segment_size_for(size, store.limits(), segment_size) if is_large(size, segment_size) else 0
 
 
@@ -146,13 +146,8 @@ def upload_contents(
         return
     options = UploadOptions(checksum_cache=cache, threads=UPLOAD_THREADS, segment_size=segment_size, progress=check)
     upload(store, sources, container, options)
-    # The store has compared the others with the MD5.
+    # The store has compared the others with the MD5; of these, the cache has the MD5s of the parts as they were sent.
     for name, one in files.items():
-        if one.digests.parts and not _has_content(store, container, name, one.digests):
+        if one.digests.parts and tuple(cache.get_md5s(one, one.digests.segment_size) or ()) != one.digests.parts:
             delete_objects(store, container, names=name)
             raise Corrupted(f"{one.location} was written while it was being sent")
-
-
-def _has_content(store: ObjectStore, container: str, name: str, digests: Digests) -> bool:
-    layout = store.get_layout(container, name)
-    return layout.md5 == digests.md5 if not layout.parts else tuple(one.md5 for one in layout.parts) == digests.parts

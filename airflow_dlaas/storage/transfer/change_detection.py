@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from airflow_dlaas.exceptions import ObjectNotFound
 from airflow_dlaas.storage.body import md5_of
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
-from airflow_dlaas.storage.segments import slo_etag, split_ranges
+from airflow_dlaas.storage.segments import (
+    consists_of,
+    is_multipart_etag,
+    multipart_etag,
+    slo_etag,
+    split_ranges,
+)
 from airflow_dlaas.storage.sources.local import SourceFile
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import PlannedUpload
@@ -28,38 +34,49 @@ def is_unchanged(store: ObjectStore, container: str, planned: PlannedUpload, che
     stored, file = planned.stored, planned.source.file
     if stored is None or not planned.has_same_size:
         return False
-    if planned.segment_size and stored.slo_etag:
+    parts_etag = stored.slo_etag or stored.multipart_etag
+    if planned.segment_size and parts_etag:
         cached = checksum_cache.get_md5s(file, planned.segment_size)
-        if cached and slo_etag(cached) == stored.slo_etag:
+        if cached and parts_etag in {slo_etag(cached), multipart_etag(cached)}:
             return True
     if stored.md5 is not None and cached_md5(file, checksum_cache) == stored.md5:
         return True
     if stored.md5 is not None and not planned.segment_size:
         return False
-    # The object consists of segments, or listings of this store do not show whether it does: then the MD5 in the
-    # listing is that of the list of segments.
+    # The object consists of parts, or listings of this store do not show whether it does: then the MD5 in the listing
+    # is that of the list of segments.
     try:
         layout = store.get_layout(container, stored.name)
     except ObjectNotFound:
         return False
-    return layout.size == file.size and _matches_segments(file, layout, planned.segment_size, checksum_cache)
-
-
-def _matches_segments(file: SourceFile, layout: ObjectLayout, segment_size: int, checksum_cache: ChecksumCache) -> bool:
-    if not layout.parts or any(part.md5 is None for part in layout.parts):
+    if layout.size != file.size:
         return False
-    has_our_ranges = segment_size and [(part.start, part.size) for part in layout.parts] == [
-        (part.start, part.size) for part in split_ranges(file.size, segment_size)
-    ]
-    cached: Sequence[str] | None = checksum_cache.get_md5s(file, segment_size) if has_our_ranges else None
+    if layout.parts:
+        return _matches_parts(file, layout, checksum_cache)
+    return stored.md5 is None and layout.md5 is not None and cached_md5(file, checksum_cache) == layout.md5
+
+
+def _matches_parts(file: SourceFile, layout: ObjectLayout, checksum_cache: ChecksumCache) -> bool:
+    parts, has_md5s = layout.parts, all(part.md5 for part in layout.parts)
+    if not has_md5s and not is_multipart_etag(layout.etag, len(parts)):
+        return False
+    part_size = _uniform_part_size(parts, file.size)
+    cached = checksum_cache.get_md5s(file, part_size) if part_size else None
     if cached:
-        return list(cached) == [part.md5 for part in layout.parts]
-    if not _matches_parts(file, layout.parts):
+        return consists_of(layout, cached)
+    if has_md5s and not all(md5_of(file.part(part.start, part.size)) == part.md5 for part in parts):
         return False
-    if has_our_ranges:
-        checksum_cache.set_md5s(file, segment_size, [part.md5 for part in layout.parts if part.md5])
+    md5s = [part.md5 or md5_of(file.part(part.start, part.size)) for part in parts]
+    if not consists_of(layout, md5s):
+        return False
+    if part_size:
+        checksum_cache.set_md5s(file, part_size, md5s)
     return True
 
 
-def _matches_parts(file: SourceFile, parts: Sequence[Part]) -> bool:
-    return all(md5_of(file.part(part.start, part.size)) == part.md5 for part in parts)
+def _uniform_part_size(parts: Sequence[Part], size: int) -> int:
+    """Return the bytes of each part but the last one; 0 if they differ."""
+    part_size = parts[0].size
+    ranges = [(part.start, part.size) for part in parts]
+    is_uniform = part_size and ranges == [(part.start, part.size) for part in split_ranges(size, part_size)]
+    return part_size if is_uniform else 0

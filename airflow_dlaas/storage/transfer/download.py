@@ -100,7 +100,8 @@ class Downloader:
         if not target.is_file():
             return False
         file, stored = LocalFile.from_stat(str(target), target.stat()), planned.stored
-        segment_size = segment_size_for(file.size, self._store.limits(), self._segment_size) if stored.slo_etag else 0
+        has_parts = stored.slo_etag or stored.multipart_etag
+        segment_size = segment_size_for(file.size, self._store.limits(), self._segment_size) if has_parts else 0
         reverse = PlannedUpload(Source(stored.name, file), stored, segment_size)
         return is_unchanged(self._store, self._container, reverse, self._checksum_cache)
 

@@ -19,16 +19,13 @@ from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import Corrupted, HostError
 from airflow_dlaas.storage.body import FileBody, md5_of
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
-from airflow_dlaas.storage.segments import multipart_etag
+from airflow_dlaas.storage.segments import consists_of, is_multipart_etag
 
 FILE_MODE = 0o644
 """Permission bits of the finished file; before that only the owner can read it."""
 
 MAX_STEM_BYTES = 150
 """Bytes of the target's name in the name of the part file, which may have 255 bytes in all."""
-
-_MULTIPART_ETAG = re.compile(r"[0-9a-f]{32}-(?P<parts>[0-9]+)")
-"""The ETag of a multipart upload of S3."""
 
 _CONTENT_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
 
@@ -76,7 +73,7 @@ class PartFile:
         return [
             number
             for number, part in enumerate(self._parts)
-            if not marks[number] or (part.md5 and self._md5_of(part) != part.md5)
+            if not marks[number] or (part.md5 and md5_of(FileBody(str(self.path), part.start, part.size)) != part.md5)
         ]
 
     def write(self, offset: int, chunk: bytes) -> None:
@@ -108,17 +105,13 @@ class PartFile:
         self.close()
 
     def _has_stored_content(self) -> bool:
-        """Whether the content has the MD5 of the whole, or the ETag that the MD5s of the parts make."""
-        layout = self._layout
+        """Whether the content has the MD5 of the whole object, or the ETag that the MD5s of its parts make."""
+        layout, parts = self._layout, self._layout.parts
         if layout.md5:
-            return self._md5_of(Part(0, layout.size)) == layout.md5
-        found = _MULTIPART_ETAG.fullmatch(layout.etag)
-        if found is None or len(layout.parts) != int(found["parts"]):
-            return True
-        return multipart_etag(map(self._md5_of, layout.parts)) == layout.etag
-
-    def _md5_of(self, part: Part) -> str:
-        return md5_of(FileBody(str(self.path), part.start, part.size))
+            return md5_of(FileBody(str(self.path), 0, layout.size)) == layout.md5
+        if all(part.md5 for part in parts) or not is_multipart_etag(layout.etag, len(parts)):
+            return True  # each part was compared when it arrived, or the store knows no checksum
+        return consists_of(layout, [md5_of(FileBody(str(self.path), part.start, part.size)) for part in parts])
 
     def delete(self) -> None:
         """Delete the file."""
