@@ -62,15 +62,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ObjectLayout:
-    """The size, the ETag and the segments of one object."""
+    """The size, the ETag and the parts of one object."""
 
     size: int
     etag: str
     """Identifies this content, for `ObjectStore.get_part`."""
     md5: str | None
-    """The MD5 of the whole content; None for an object that consists of segments."""
+    """The MD5 of the whole content; None for an object that consists of parts."""
     parts: tuple[Part, ...] = ()
-    """The segments; empty if the object is in one piece, or if the store does not list them."""
+    """
+    The segments, or the parts of a multipart upload; empty if the object is in one piece, or if the store does not list
+    them. If the store has no MD5 of each part, *etag* is that of `segments.multipart_etag`.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from airflow_dlaas.storage.swift.segments_upload import SegmentsUpload
 logger = logging.getLogger(__name__)
 
 MAX_SERVER_COPY_SIZE = 512 * MIB
-"""Bytes that a store copies within the read timeout; it sends nothing before the copy is complete."""
+"""Bytes that Swift copies within the read timeout; it sends nothing before the copy is complete."""
 
 ContainerAndName = tuple[str, str]
 

@@ -65,7 +65,7 @@ class SegmentsUpload:
         self._account.create_container(self._segment_container)
 
     def stored_parts(self, number: int) -> Sequence[StoredPart]:
-        return list(self._reusable[number])
+        return list(self._reusable.get(number, ()))
 
     def reuse_part(self, number: int, part: StoredPart) -> None:
         self._add_part(number, self._reusable[number][part], part.size, part.md5)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -286,6 +287,30 @@ def test_file_written_during_its_upload_is_not_stored_in_a_mixed_state(
     send(direct, here, container)
     assert contents(direct, container) == read_tree(here)
     assert not orphans(direct, container)
+
+
+def test_large_upload_sends_no_request_beyond_listings_segments_and_manifest(
+    store: SwiftStore, proxy: FaultProxy, container: str, here: Path
+) -> None:
+    send(store, here, container)
+    (here / "large").write_bytes(random_bytes(SIZE, "two"))
+    store.limits()
+    proxy.clear()
+    send(store, here, container)
+    # Both listings; the layout for the comparison, of the replaced object, and of the object that replaces it.
+    assert methods(proxy) == {"GET": 2 + 3, "HEAD": 3, "PUT": SEGMENT_COUNT + 1, "POST": 1}
+    proxy.clear()
+    send(store, here, container)
+    assert methods(proxy) == {"GET": 1 + 1, "HEAD": 1}
+    delete_objects(store, container)
+    proxy.clear()
+    send(store, here, container)
+    assert methods(proxy) == {"GET": 2, "PUT": SEGMENT_COUNT + 1}
+
+
+def methods(proxy: FaultProxy) -> Counter[str]:
+    """The number of requests of each method."""
+    return Counter(one.method for one in proxy.requests)
 
 
 # ---- objects that replace each other, and concurrent uploads
