@@ -147,9 +147,15 @@ class S3PartsUpload:
         try:
             headers, _ = self._session.send(request, hashing, on_progress)
         except HttpResponseError as error:
-            if parse_error(error.body).code not in DAMAGED_CODES:
-                raise
-            raise Corrupted(f"{part_name} was not stored: its MD5 on arrival differs from the one before") from error
+            code = parse_error(error.body).code
+            if code in DAMAGED_CODES:
+                raise Corrupted(f"{part_name} was not stored: its MD5 on arrival differs from that before") from error
+            if code == NO_SUCH_UPLOAD:
+                raise Corrupted(
+                    f"{part_name} was not stored: its upload was completed or deleted. Did another upload write the "
+                    "same object at the same time?"
+                ) from error
+            raise
         if not expected and has_other_etag(headers):
             self._sends_md5 = True
             if on_progress is not None:

@@ -89,7 +89,7 @@ def test_error_document_has_no_more_than_code_region_and_endpoint():
     assert responses.parse_error(b"<Error><Code>a b\n</Code></Error>").code == ""
 
 
-def test_pages_of_uploads_and_parts_say_where_the_next_one_begins():
+def test_pages_of_uploads_and_parts_name_where_the_next_one_begins():
     uploads = b"""<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>
     <Upload><Key>a</Key><UploadId>1</UploadId></Upload></ListMultipartUploadsResult>"""
     assert responses.parse_uploads_page(uploads) == responses.UploadsPage([("a", "1")], ("a", "1"))
