@@ -1,7 +1,7 @@
 """
 Signatures of requests, version 4 of AWS. No I/O.
 
-The tests compare them with those of botocore, whose own code takes four times the processor time for each, and writes
+The tests compare them with those of botocore, whose own code takes six times the processor time for each, and writes
 the session token to the debug log.
 """
 
