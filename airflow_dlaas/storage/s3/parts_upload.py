@@ -47,11 +47,11 @@ class S3PartsUpload:
         self._stored: dict[int, StoredPart] = {}
         self._etags: dict[int, str] = {}
         self._sends_md5 = False
+        self._was_requested = False
 
     def begin(self) -> None:
         """Find the upload to resume; begin a new one without it."""
-        uploads = self._account.list_uploads(self._container, self._name)
-        self._others = [upload_id for name, upload_id in uploads if name == self._name]
+        self._others = self._list_ids()
         found: list[UploadedPart] = []
         for upload_id in self._others if self._size is not None else ():
             parts = self._list_parts(upload_id)
@@ -61,7 +61,8 @@ class S3PartsUpload:
         if self._upload_id:
             self._others.remove(self._upload_id)
         else:
-            self._create()
+            what = f"Beginning the upload of {self._container}/{self._name} in parts"
+            self._session.run(self._create_once, self._container, what=what)
 
     def stored_parts(self, number: int) -> Sequence[StoredPart]:
         stored = self._stored.get(number)
@@ -101,10 +102,18 @@ class S3PartsUpload:
         start = (part.number - 1) * self._part_size
         return part.size == min(self._part_size, (self._size or 0) - start)
 
-    def _create(self) -> None:
-        what = f"Beginning the upload of {self._container}/{self._name} in parts"
-        send = partial(self._session.send, requests.create_upload(self._container, self._name))
-        headers, body = self._session.run(send, self._container, what=what)
+    def _list_ids(self) -> list[str]:
+        uploads = self._account.list_uploads(self._container, self._name)
+        return [upload_id for name, upload_id in uploads if name == self._name]
+
+    def _create_once(self) -> None:
+        # If the response to an attempt before was lost, its upload is there: another one would remain without an owner.
+        created = [one for one in self._list_ids() if one not in self._others] if self._was_requested else []
+        if created:
+            self._upload_id = created[0]
+            return
+        self._was_requested = True
+        headers, body = self._session.send(requests.create_upload(self._container, self._name))
         with translate_parse_errors(self._session.keys):
             self._upload_id = parse_upload_id(body)
         self._sends_md5 = has_other_etag(headers)

@@ -23,7 +23,7 @@ from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.body import Body, BytesBody
 from airflow_dlaas.storage.http.errors import REDIRECT_STATUSES, HttpResponseError, retry_after
 from airflow_dlaas.storage.http.http_options import HttpOptions
-from airflow_dlaas.storage.http.pool import HttpPool, HttpRequest
+from airflow_dlaas.storage.http.pool import MAX_RESPONSE_BODY, HttpPool, HttpRequest
 from airflow_dlaas.storage.object_store import BytesCallback
 from airflow_dlaas.storage.s3.addressing import (
     Address,
@@ -113,11 +113,16 @@ class S3Session:
         Send *request* with *body* or its own document; return the headers and the body of the response.
 
         :raises HttpResponseError: the response has a status of 300 or more.
+        :raises http.client.IncompleteRead: the connection broke before the end of the response.
         :raises StoreRedirected: the store redirects, for another reason than the region of the bucket.
         """
         content = BytesBody(request.body) if body is None and request.body is not None else body
         headers, response_body = self._in_region(request, lambda signed: self._pool.send(signed, content, on_progress))
-        return {key.lower(): value for key, value in headers.items()}, response_body
+        lowered = {key.lower(): value for key, value in headers.items()}
+        length = int(lowered.get("content-length", 0)) if request.method != "HEAD" else 0
+        if len(response_body) < min(length, MAX_RESPONSE_BODY):
+            raise http.client.IncompleteRead(response_body, length - len(response_body))
+        return lowered, response_body
 
     def send_checked(self, request: S3Request) -> bytes:
         """

@@ -59,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+        self.close_connection = sent.get("Connection") == "close"
 
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = respond  # noqa: N815  (http.server's names)
 

@@ -123,6 +123,22 @@ def test_completion_whose_response_was_lost_is_complete(server: ScriptedS3, stor
     assert server.asked[-1].method == "HEAD"
 
 
+def test_upload_whose_id_was_lost_is_used(server: ScriptedS3, store: S3Store):
+    created = b"""<ListMultipartUploadsResult><Upload><Key>a</Key><UploadId>7</UploadId></Upload>
+    <Upload><Key>ab</Key><UploadId>8</UploadId></Upload></ListMultipartUploadsResult>"""
+    server.script = [UPLOADS, error(500, "InternalError"), (200, {}, created), (200, {"ETag": md5_of(CONTENT)}, b"")]
+    upload = store.begin_multipart("box", "a", size=7000, part_size=7000)
+    upload.put_part(0, BytesBody(CONTENT))
+    assert "uploadId=7" in server.asked[-1].path
+
+
+def test_response_that_was_cut_is_no_response(server: ScriptedS3, store: S3Store):
+    cut = (200, {"Content-Length": "200", "Connection": "close"}, b"<DeleteResult><Err")
+    server.script = [cut, (200, {}, b"<DeleteResult/>")]
+    store.delete("box", ["a", "b"])
+    assert len(server.asked) == 2
+
+
 def test_damaged_part_is_sent_again(server: ScriptedS3, store: S3Store):
     server.script = [UPLOADS, BEGUN, (200, {"ETag": OTHER_MD5}, b""), (200, {"ETag": md5_of(CONTENT)}, b"")]
     upload = store.begin_multipart("box", "a", size=7000, part_size=7000)
