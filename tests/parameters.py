@@ -73,6 +73,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "flag": {"true": True},
     "flag of Airflow": {"true": True, "None": DEFAULT},
     "count": {"int": 7},
+    "count or nothing": {"int": 7, "None": None},
+    "mode or nothing": {"None": None},
     "duration or nothing": {
         "None": None,
         "int": timedelta(seconds=7),
@@ -193,6 +195,17 @@ ROWS = {
     },
     "CancelTrainingOperator": {"training_id": "text", "dlaas_conn_id": "text"},
     "DeleteTrainingOperator": {"training_id": "text", "dlaas_conn_id": "text"},
+    "PruneResultsOperator": {
+        "keep": "count or nothing",
+        "keep_best": "text or nothing",
+        "mode": "mode or nothing",
+        "keep_tags": "patterns or nothing",
+        "name": "text or nothing",
+        "older_than": "duration or nothing",
+        "report_only": "flag",
+        "swift_conn_id": "text",
+        "dlaas_conn_id": "text",
+    },
     "ObjectSensor": {
         "container": "text",
         "name": "text or nothing",
@@ -217,6 +230,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "TrainModelOperator": {"definition": DEFINITION},
     "CancelTrainingOperator": {"training_id": "training-x"},
     "DeleteTrainingOperator": {"training_id": "training-x"},
+    "PruneResultsOperator": {"keep_tags": ["promoted"], "keep_best": "loss", "mode": "min"},
     "ObjectSensor": {"container": "c"},
     "TrainingSensor": {"training_id": "training-x"},
 }

@@ -25,6 +25,7 @@ COMMAND_MODULES: Mapping[str, str] = {
     "fetch": "fetch",
     "annotate": "annotate",
     "delete": "delete",
+    "results": "prune_results",
     "experiments": "experiments",
     "upload": "data",
     "download": "data",

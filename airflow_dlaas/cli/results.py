@@ -9,9 +9,9 @@ from pathlib import Path
 
 from airflow_dlaas.contract.format_list import format_list
 from airflow_dlaas.contract.results import is_internal, results_root
-from airflow_dlaas.contract.store_names import require_prefix
 from airflow_dlaas.contract.training import ResultsLocation, Training
 from airflow_dlaas.exceptions import InvalidArgument, ObjectNotFound
+from airflow_dlaas.pruning.delete import delete_folder
 from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.transfer import api
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
@@ -105,8 +105,7 @@ def delete_results(store: ObjectStore, training: Training, *, container: str | N
         location = ResultsLocation(container=container, model_location=training.id) if container else None
     if location is None or not location.model_location.strip("/"):
         return 0  # an empty folder would be the whole container
-    folder = results_root(training.id, location.model_location)
-    return len(api.delete_objects(store, location.container, prefix=require_prefix(folder)))
+    return delete_folder(store, location.container, results_root(training.id, location.model_location))
 
 
 def _differing_files(store: ObjectStore, plan: FetchPlan) -> Sequence[str]:

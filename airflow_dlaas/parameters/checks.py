@@ -131,6 +131,13 @@ def require_resume(value: Any, _: CheckStage) -> bool | str:
     return cast("bool | str", value)
 
 
+def require_metric_mode(value: Any, _: CheckStage) -> str:
+    """Require "min" or "max"."""
+    if value not in ("min", "max"):
+        raise InvalidValue(f"must be 'min' or 'max', not {format_value(value)}")
+    return str(value)
+
+
 def require_positive_int(value: Any, _: CheckStage) -> int:
     """Require a whole number of 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool):

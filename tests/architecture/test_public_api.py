@@ -27,6 +27,7 @@ INTERNAL_MODULES = {
     "contract.redirects",
     "contract.results",
     "contract.store_names",
+    "contract.training_inputs",
     "contract.validation_messages",
     "hooks.airflow_connection",
     "hooks.compat",
@@ -264,7 +265,7 @@ PUBLIC_API: dict[str, list[str]] = {
     "operators.experiment": ["CreateExperimentOperator", "DeleteExperimentOperator", "PackageModelOperator"],
     "operators.model": ["FetchModelOperator"],
     "operators.training": ["SubmitTrainingOperator", "TrainModelOperator"],
-    "operators.training_management": ["CancelTrainingOperator", "DeleteTrainingOperator"],
+    "operators.training_management": ["CancelTrainingOperator", "DeleteTrainingOperator", "PruneResultsOperator"],
     "sensors.data": ["ObjectSensor"],
     "sensors.training": ["TrainingSensor"],
 }

@@ -27,6 +27,7 @@ from airflow_dlaas.contract.training import (
     TrainingSummaryList,
     UnreadableTraining,
 )
+from airflow_dlaas.contract.training_inputs import TrainingInputsList
 from airflow_dlaas.contract.usage_history import UsageHistory
 from airflow_dlaas.exceptions import ProtocolError
 
@@ -88,6 +89,15 @@ def list_trainings(limit: int | None = None) -> Call[TrainingList]:
 def list_trainings_page(path: str) -> Call[TrainingList]:
     """Request the page at *path*: the path of ``next.url`` of the page before."""
     return get_request(path, parse_response(TrainingList))
+
+
+def list_training_inputs(path: str = f"{TRAININGS_PATH}?limit=200") -> Call[TrainingInputsList]:
+    """
+    List trainings like `list_trainings`, each with the trainings that it begins with, and its data.
+
+    :param path: by default the first page; after that, the path of ``next.url``.
+    """
+    return get_request(path, parse_response(TrainingInputsList))
 
 
 def list_training_summaries(path: str = f"{TRAININGS_PATH}?limit=200") -> Call[TrainingSummaryList]:
