@@ -7,7 +7,7 @@ credentials.json in the data directory, if it is about the same URL. The data di
 
 The object store is, in this order: the connection of --connection, in connections.json in the data directory; there
 `swift_default`, unless DLAAS_URL names another service than that file; the one of Swift's own variables ST_AUTH,
-ST_USER and ST_KEY.
+ST_USER and ST_KEY. For `aws_default` and `google_cloud_default`, the variables are those of the tools of these clouds.
 
 If a service is being started there for the first time, its files are waited for.
 """
@@ -26,6 +26,16 @@ import typer
 
 from airflow_dlaas._util.timer import SYSTEM_TIMER, Timer
 from airflow_dlaas.cli.output import print_line
+from airflow_dlaas.cli.store_entries import (
+    CONN_TYPES,
+    DEFAULT_NAMES,
+    VARIABLE_NAMES,
+    StoreEntry,
+    entry_from_file,
+    entry_from_variables,
+    has_store_variables,
+)
+from airflow_dlaas.contract.stores import StoreKind, StoreType
 from airflow_dlaas.exceptions import NotConfigured, Unreachable
 from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
 from airflow_dlaas.service.config.read_settings import read_client_settings
@@ -41,9 +51,6 @@ START_TIMEOUT = 30.0
 START_POLL_INTERVAL = 0.2
 """Seconds between two looks for its files."""
 
-STORE_VARIABLES = {"auth_url": "ST_AUTH", "userId": "ST_USER", "password": "ST_KEY"}
-"""The variables of the `swift` command for its v1 authentication, by the key of a definition's connection."""
-
 HomeOption = Annotated[
     Path | None,
     typer.Option(help="Data directory of the service, with its credentials. Default: DLAAS_HOME or ~/.airflow-dlaas."),
@@ -53,19 +60,22 @@ ConnectionOption = Annotated[
     str | None,
     typer.Option(
         help="The object store: a name in connections.json of the data directory. Default: swift_default, or else "
-        "ST_AUTH, ST_USER and ST_KEY."
+        "ST_AUTH, ST_USER and ST_KEY. aws_default and google_cloud_default may also be the variables of these clouds."
     ),
 ]
 
 
 @dataclass(frozen=True)
 class StoreAccess:
-    """The connection to an object store, as a definition has it, and the parameter `verify` of `SwiftStore.open`."""
+    """The connection to an object store, as a definition has it."""
 
-    connection: dict[str, str] = field(repr=False)
+    connection: dict[str, str | bool] = field(repr=False)
     verify: bool | str
+    """Whether to check certificates, or the authorities to trust."""
     place: str
     """Where the connection comes from, for messages."""
+    store_type: StoreType = StoreType.SOFTLAYER
+    """The type of its containers in a definition."""
 
 
 @contextmanager
@@ -91,7 +101,7 @@ def open_client(home: Path | None) -> Iterator[Client]:
         raise Unreachable(f"{error}. No service runs in {folder}: airflow-dlaas serve starts it") from error
 
 
-def read_store_connection(home: Path | None, name: str | None) -> dict[str, str]:
+def read_store_connection(home: Path | None, name: str | None) -> dict[str, str | bool]:
     """
     Read the connection *name* to an object store, as a definition has it. See `find_store`.
 
@@ -109,16 +119,18 @@ def find_store(home: Path | None, name: str | None = None) -> StoreAccess:
     """
     folder, settings = read_client_settings(os.environ, str(home) if home else None)
     data_dir = DataDir(folder)
-    has_variables = any(os.environ.get(variable) for variable in STORE_VARIABLES.values())
+    wanted = name or DEFAULT_CONNECTION
+    conn_type = next((type_ for type_, default in DEFAULT_NAMES.items() if default == wanted), None)
+    has_variables = conn_type is not None and has_store_variables(conn_type, os.environ)
     if not has_variables and "url" not in settings:
         wait_for_first_start(data_dir)
     entries = _read_entries(data_dir.connections_file)
-    stores = {one: entry for one, entry in entries.items() if entry.get("conn_type") == "swift"}
-    wanted = name or DEFAULT_CONNECTION
+    stores = {one: entry for one, entry in entries.items() if entry.get("conn_type") in CONN_TYPES}
     if wanted in stores and (name is not None or _is_of_service(entries, settings)):
-        return _access_from_entry(stores[wanted], f"{data_dir.connections_file}, {wanted}", settings)
-    if wanted == DEFAULT_CONNECTION and has_variables:
-        return _access_from_variables(os.environ, settings)
+        place = f"{data_dir.connections_file}, {wanted}"
+        return _access(entry_from_file(stores[wanted], place), place, settings)
+    if has_variables and conn_type is not None:
+        return _access(entry_from_variables(conn_type, os.environ), VARIABLE_NAMES[conn_type], settings)
     raise NotConfigured(_missing_message(data_dir, wanted, sorted(stores)))
 
 
@@ -168,27 +180,12 @@ def _is_of_service(entries: Mapping[str, Mapping[str, Any]], settings: Mapping[s
     return settings["url"].rstrip("/") == entries.get("dlaas_default", {}).get("host")
 
 
-def _access_from_entry(entry: Mapping[str, Any], place: str, settings: Mapping[str, str]) -> StoreAccess:
-    keys = {"auth_url": "host", "userId": "login", "password": "password"}
-    missing = [key for key in keys.values() if not isinstance(entry.get(key), str)]
-    try:
-        extra = json.loads(entry.get("extra") or "{}")
-    except (TypeError, ValueError):
-        missing.append("extra (a JSON object)")
-        extra = {}
-    if missing:
-        raise NotConfigured(f"{place}: {' and '.join(missing)} is missing or is no text")
-    ca_file = extra.get("ca_file") if isinstance(extra, dict) else None
-    connection = {key: entry[name] for key, name in keys.items()}
-    return StoreAccess(connection, settings.get("tls_ca") or ca_file or True, place)
-
-
-def _access_from_variables(environment: Mapping[str, str], settings: Mapping[str, str]) -> StoreAccess:
-    missing = [variable for variable in STORE_VARIABLES.values() if not environment.get(variable)]
-    if missing:
-        raise NotConfigured(f"{' and '.join(missing)} must be set too: ST_AUTH, ST_USER and ST_KEY belong together")
-    connection = {key: environment[variable] for key, variable in STORE_VARIABLES.items()}
-    return StoreAccess(connection, settings.get("tls_ca") or True, "ST_AUTH, ST_USER and ST_KEY")
+def _access(entry: StoreEntry, place: str, settings: Mapping[str, str]) -> StoreAccess:
+    # The authorities of the site signed no certificate of a cloud.
+    is_of_site = entry.store_type.kind is StoreKind.SWIFT or "endpoint_url" in entry.connection
+    tls_ca = settings.get("tls_ca") if is_of_site else None
+    verify = tls_ca or (True if entry.verify is None else entry.verify)
+    return StoreAccess(entry.connection, verify, place, entry.store_type)
 
 
 def _missing_message(data_dir: DataDir, wanted: str, known: Sequence[str]) -> str:
@@ -199,11 +196,12 @@ def _missing_message(data_dir: DataDir, wanted: str, known: Sequence[str]) -> st
             f"{path} is that of another service; upload and download use it with --connection {wanted})"
         )
     if known:
-        return f"There is no connection {wanted!r} of type swift in {path}; it has {', '.join(known)}"
+        return f"There is no connection {wanted!r} to an object store in {path}; it has {', '.join(known)}"
     if path.exists():
-        why = f"{path} has no connection of type swift"
+        why = f"{path} has none"
     elif data_dir.credentials_file.exists():
         why = f"{path} is missing; the next start of the service writes it again"
     else:
         why = f"{path} is missing, no service has been started there (airflow-dlaas serve)"
-    return f"There is no connection {wanted!r} to an object store: {why}, and ST_AUTH, ST_USER and ST_KEY are not set"
+    conn_type = next((type_ for type_, default in DEFAULT_NAMES.items() if default == wanted), "swift")
+    return f"There is no connection {wanted!r} to an object store: {why}, and {VARIABLE_NAMES[conn_type]} are not set"

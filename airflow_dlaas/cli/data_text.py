@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.contract.data_report import DataReport, DataSourceReport, LoadProgress
+from airflow_dlaas.contract.stores import StoreType
 
 SHORT_VERSION = len("sha256:") + 12
 """Characters of a version in a line for people."""
+
+MAX_NAMES = 20
+"""Names of each kind of change that are printed; JSON has all."""
+
+MARKS = {"added": "+", "removed": "-", "changed": "~"}
+"""The marks of changed names, by the kind of the change."""
 
 
 def describe_loading(progress: LoadProgress) -> str:
@@ -60,3 +67,27 @@ def describe_files(files: int, size: int | None) -> str:
     """Return a number of files and their size: ``1 file (3 B)``."""
     count = f"{files:,} file{'' if files == 1 else 's'}"
     return count if size is None else f"{count} ({format_bytes(size)})"
+
+
+def comparison_lines(
+    before: DataSourceReport | None, after: DataSourceReport | None, changes: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """
+    Yield how one source of two trainings differs: a line with the numbers, and the first names of each kind.
+
+    :param changes: the names by ``added``, ``removed`` and ``changed``.
+    """
+    if before is None or after is None:
+        if (only := before or after) is not None:
+            yield f"only the {'first' if after is None else 'second'}: {describe_source(only)}"
+        return
+    title = " → ".join(dict.fromkeys((source_name(before), source_name(after))))
+    if StoreType.MOUNT in {before.type, after.type}:
+        yield f"{title}: a mounted folder is not listed, so it is not compared"
+        return
+    counts = ", ".join(f"{len(names):,} {kind}" for kind, names in changes.items() if names)
+    yield f"{title}: {counts or f'equal ({after.version})'}"
+    for kind, names in changes.items():
+        yield from (f"  {MARKS[kind]} {name}" for name in names[:MAX_NAMES])
+        if len(names) > MAX_NAMES:
+            yield f"  {MARKS[kind]} and {len(names) - MAX_NAMES:,} more"

@@ -99,7 +99,7 @@ def submit(
 
 
 def read_definition(
-    file: Path, get_connection: Callable[[str], Mapping[str, str]], get_secret: GetSecret
+    file: Path, get_connection: Callable[[str], Mapping[str, str | bool]], get_secret: GetSecret
 ) -> TrainingDefinition:
     """
     Read a definition from *file*, and replace each ``connection`` that is a name by the result of *get_connection*,
@@ -118,7 +118,7 @@ def read_definition(
     return TrainingDefinition.parse(_insert_connections(insert_secrets(document, get_secret), get_connection))
 
 
-def _insert_connections(document: Any, get_connection: Callable[[str], Mapping[str, str]]) -> Any:
+def _insert_connections(document: Any, get_connection: Callable[[str], Mapping[str, str | bool]]) -> Any:
     def with_credentials(entry: Any, place: str) -> Any:
         if not (isinstance(entry, dict) and isinstance(entry.get("connection"), str)):
             return entry

@@ -29,6 +29,7 @@ COMMAND_MODULES: Mapping[str, str] = {
     "experiments": "experiments",
     "upload": "data",
     "download": "data",
+    "data": "data_versions",
     "serve": "serve",
     "runtimes": "runtimes",
     "environments": "environments",

@@ -11,11 +11,11 @@ from airflow_dlaas.cli.connection_options import StoreAccess
 from airflow_dlaas.exceptions import NotConfigured
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.open_object_store import OpenedStore
 
 
 @contextmanager
-def open_store(access: StoreAccess, *, retries: RetryPolicy | None = None) -> Iterator[SwiftStore]:
+def open_store(access: StoreAccess, *, retries: RetryPolicy | None = None) -> Iterator[OpenedStore]:
     """
     Open an object store that `connection_options.find_store` found; no request is sent yet.
 
@@ -23,15 +23,22 @@ def open_store(access: StoreAccess, *, retries: RetryPolicy | None = None) -> It
     """
     from pydantic import ValidationError
 
-    from airflow_dlaas.contract.stores import SwiftStoreConnection
+    from airflow_dlaas.contract.stores import GcsStoreConnection, S3StoreConnection, StoreKind, SwiftStoreConnection
     from airflow_dlaas.contract.validation_messages import validation_messages
-    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.open_object_store import OpenOptions, open_object_store
 
+    models: dict[StoreKind, type[SwiftStoreConnection | S3StoreConnection | GcsStoreConnection]] = {
+        StoreKind.SWIFT: SwiftStoreConnection,
+        StoreKind.S3: S3StoreConnection,
+        StoreKind.GCS: GcsStoreConnection,
+    }
     try:
-        connection = SwiftStoreConnection.model_validate(access.connection)
+        connection = models[access.store_type.kind].model_validate(access.connection)
     except ValidationError as error:
         # Without the cause, whose text has the values.
         problems = "; ".join(validation_messages(error))
         raise NotConfigured(f"The connection to the object store ({access.place}) is invalid: {problems}") from None
-    with SwiftStore.open(connection, verify=access.verify, retry_policy=retries or RetryPolicy()) as store:
+    with open_object_store(
+        connection, OpenOptions(verify=access.verify, retry_policy=retries or RetryPolicy())
+    ) as store:
         yield store

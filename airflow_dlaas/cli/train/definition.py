@@ -17,7 +17,7 @@ PENDING_LOCATION = "(known after the code was uploaded)"
 
 
 def build_definition(
-    options: TrainOptions, framework: Framework, connection: Mapping[str, str], location: str = PENDING_LOCATION
+    options: TrainOptions, framework: Framework, connection: Mapping[str, str | bool], location: str = PENDING_LOCATION
 ) -> TrainingDefinition:
     """
     Return the definition that *options* describe.

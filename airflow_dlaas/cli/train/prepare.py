@@ -40,7 +40,7 @@ def prepare(
     options: TrainOptions,
     client: Client,
     store: ObjectStore,
-    connection: Mapping[str, str],
+    connection: Mapping[str, str | bool],
     archive: Path,
     output: PlainOutput,
 ) -> TrainPlan:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from airflow_dlaas.contract.data_manifest import is_version_object
 from airflow_dlaas.contract.format_list import format_list
 from airflow_dlaas.contract.patterns import Patterns, is_selected, parse_patterns
 from airflow_dlaas.contract.results import enclosing_folder, result_folders
@@ -134,8 +135,8 @@ def planned_deletions(
     """
     Return the objects under the folder *prefix* that are no longer among *sources*.
 
-    Objects stay that *include* and *exclude* leave out of an upload, objects that only mark folders, and the results of
-    trainings, which are in the same container if the training definition names no other.
+    Objects stay that *include* and *exclude* leave out of an upload, objects that only mark folders, versions of the
+    data, and the results of trainings, which are in the same container if the training definition names no other.
     """
     folder = folder_prefix(prefix)
     included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
@@ -149,6 +150,7 @@ def planned_deletions(
         and one.name not in source_names
         and not one.is_folder_marker
         and enclosing_folder(one.name, results) is None
+        and not is_version_object(one.name)
         and is_selected(one.name[len(folder) :], included, excluded)
     ]
 

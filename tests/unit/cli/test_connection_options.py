@@ -17,6 +17,7 @@ from airflow_dlaas.cli.connection_options import (
     read_store_connection,
     wait_for_first_start,
 )
+from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.exceptions import NotConfigured, Unreachable
 from airflow_dlaas.service.config.data_dir import DataDir
 
@@ -28,7 +29,7 @@ VARIABLES = {"ST_AUTH": "http://variable:1/auth", "ST_USER": "v", "ST_KEY": "sec
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a data directory that no variable names; all variables of the console are unset."""
-    for name in [one for one in os.environ if one.startswith(("DLAAS_", "ST_"))]:
+    for name in [one for one in os.environ if one.startswith(("DLAAS_", "ST_", "AWS_", "GOOGLE_"))]:
         monkeypatch.delenv(name)
     return tmp_path
 
@@ -71,7 +72,7 @@ def test_incomplete_variables_are_named(home: Path, monkeypatch: pytest.MonkeyPa
 def test_unknown_connection_is_reported_with_the_known_ones(home: Path) -> None:
     write(home, {"swift_default": SWIFT, "archive": SWIFT, "dlaas_default": SERVICE})
     for name in ("foo", "dlaas_default"):
-        with pytest.raises(NotConfigured, match=rf"'{name}' of type swift in .*; it has archive, swift_default"):
+        with pytest.raises(NotConfigured, match=rf"'{name}' to an object store in .*; it has archive, swift_default"):
             find_store(home, name)
 
 
@@ -92,8 +93,8 @@ def test_store_of_another_service_is_used_only_by_its_name(home: Path, monkeypat
     [
         ("{", "is not JSON"),
         ("[]", "must be an object"),
-        ("{}", "has no connection of type swift"),
-        (json.dumps({"swift_default": "swift://u:secret-of-a-file@h"}), "has no connection of type swift"),
+        ("{}", "connections.json has none"),
+        (json.dumps({"swift_default": "swift://u:secret-of-a-file@h"}), "connections.json has none"),
         (json.dumps({"swift_default": {**SWIFT, "host": None}}), "host is missing"),
         (json.dumps({"swift_default": {**SWIFT, "extra": "{"}}), "extra"),
     ],
@@ -113,6 +114,22 @@ def test_certificate_authorities_come_from_the_variable_or_from_the_file(
     assert find_store(home).verify == "of-the-file.pem"
     monkeypatch.setenv("DLAAS_TLS_CA", str(home / "mine.pem"))
     assert find_store(home).verify == str(home / "mine.pem")
+
+
+def test_connections_to_clouds_are_found_by_their_names(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, {"lake": {"conn_type": "aws", "login": "AK", "password": "secret-of-a-file"}})
+    monkeypatch.setenv("DLAAS_TLS_CA", str(home / "mine.pem"))
+    access = find_store(home, "lake")
+    assert (access.store_type, access.verify) == (StoreType.S3, True)
+    set_all(monkeypatch, {"AWS_ACCESS_KEY_ID": "AK2", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "https://s3"})
+    access = find_store(home, "aws_default")
+    assert access.connection == {"access_key_id": "AK2", "secret_access_key": "s", "endpoint_url": "https://s3"}
+    assert (access.place, access.verify) == (
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        str(home / "mine.pem"),  # the site's own server
+    )
+    with pytest.raises(NotConfigured, match="it has lake"):
+        find_store(home)  # without a name it is Swift
 
 
 def test_service_that_was_never_started_is_reported(home: Path) -> None:

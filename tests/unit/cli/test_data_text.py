@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.cli.data_text import describe_data, describe_loading, describe_source
+from airflow_dlaas.cli.data_text import comparison_lines, describe_data, describe_loading, describe_source
 from airflow_dlaas.cli.training_text import training_fields
 from airflow_dlaas.contract.data_report import DataReport, DataSourceReport, LoadProgress
 from airflow_dlaas.contract.stores import StoreType
@@ -59,3 +59,21 @@ def test_fields_of_a_training_have_the_progress_and_the_data() -> None:
     data = {"sources": [{"name": "digits", "type": "s3", "files": 2, "bytes": 2}]}
     fields = training_fields(make_training(data=data))
     assert (fields["loading"], fields["data"]) == (None, "digits: 2 files (2 B)")
+
+
+def test_comparison_has_the_numbers_and_the_first_names() -> None:
+    changes = {"added": tuple(f"new-{number}" for number in range(22)), "removed": (), "changed": ("labels.csv",)}
+    lines = list(comparison_lines(DIGITS, DIGITS, changes))
+    assert lines[0] == "digits/train: 22 added, 1 changed"
+    assert lines[1:3] == ["  + new-0", "  + new-1"]
+    assert lines[-2:] == ["  + and 2 more", "  ~ labels.csv"]
+
+
+def test_equal_sources_and_sources_that_cannot_be_compared_are_one_line() -> None:
+    nothing = {"added": (), "removed": (), "changed": ()}
+    assert list(comparison_lines(DIGITS, DIGITS, nothing)) == [f"digits/train: equal ({VERSION})"]
+    (only,) = comparison_lines(None, DIGITS, nothing)
+    assert only.startswith("only the second: digits/train: 1,000 files")
+    mounted = DataSourceReport(name="/data", type=StoreType.MOUNT)
+    (line,) = comparison_lines(mounted, DIGITS, nothing)
+    assert line == "/data → digits/train: a mounted folder is not listed, so it is not compared"
