@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption
 from airflow_dlaas.cli.train import option_types as types
+
+if TYPE_CHECKING:
+    from airflow_dlaas.cli.train.options import DataSource
 
 HELP = """
 Train a model: upload what changed, submit, follow, and fetch the model.
@@ -66,9 +69,11 @@ def train(
         bool, typer.Option("--here", help="Run in this machine, without a service and without an object store.")
     ] = False,
     data: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            help="A folder or file of training data; only what changed is uploaded. May be repeated.",
+            metavar="FOLDER",
+            help="A folder or file of training data, of which only what changed is uploaded; or data where it is: "
+            "s3://[CONNECTION@]BUCKET[/FOLDER], gs://…, swift://…, or mount:/PATH of the service. May be repeated.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -192,7 +197,7 @@ def train(
 ) -> None:
     """Collect the options, and run."""
     from airflow_dlaas.cli.train import execution
-    from airflow_dlaas.cli.train.options import CodeSource, DataOptions, FollowOptions, TrainOptions, pair_data
+    from airflow_dlaas.cli.train.options import CodeSource, DataOptions, FollowOptions, TrainOptions
     from airflow_dlaas.cli.train.output import make_output
     from airflow_dlaas.cli.train.recovery import RecoveryOptions, require_grace
     from airflow_dlaas.cli.train.secret_values import read_secrets
@@ -205,7 +210,7 @@ def train(
         code=CodeSource(source, tuple(exclude or ()), allow_nested, tuple(allow_secrets or ())),
         command=command,
         framework=framework or "",
-        data=() if here and not data and not container else pair_data(data or [], container or []),
+        data=() if here and not data and not container else _data_sources(data or [], container or []),
         data_options=DataOptions(delete, allow_extra),
         results=results,
         name=name,
@@ -247,3 +252,11 @@ def train(
     from airflow_dlaas.cli.train.run import TrainRun
 
     raise typer.Exit(TrainRun(options, follow_options, shown).run(dry_run=dry_run))
+
+
+def _data_sources(values: list[str], containers: list[str]) -> tuple[DataSource, ...]:
+    from airflow_dlaas.cli.train.data_places import is_place, parse_place
+    from airflow_dlaas.cli.train.options import pair_data
+
+    paths = [Path(one) for one in values if not is_place(one)]
+    return pair_data(paths, containers, [parse_place(one) for one in values if is_place(one)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -17,6 +17,10 @@ from airflow_dlaas.storage.transfer.selection import Selection
 
 ProgressDisplay = Callable[[str], AbstractContextManager[api.ProgressCallback]]
 """Shows the progress of a transfer: see `cli.transfer_display.progress_display`."""
+
+
+Stores = Mapping[str | None, ObjectStore]
+"""The object stores by the names of their connections; None is the one of `--connection`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class DataPlan:
     def __str__(self) -> str:
         """Describe the plan in words."""
         if self.source.path is None:
-            return f"container {self.source.container}, as it is"
+            return f"{self.source}, as it is"
         new = "new " if self.is_new else ""
         changes = f"{self.files:,} files to send ({self.bytes:,} bytes), {self.unchanged:,} unchanged"
         return f"{self.source.path} → {new}container {self.source.container}: {changes}"
@@ -53,7 +57,7 @@ def require_local_files(sources: Sequence[DataSource]) -> None:
             Selection.from_arguments(one.path, one.container, api.UploadOptions())
 
 
-def plan_data(store: ObjectStore, source: DataSource, options: DataOptions) -> DataPlan:
+def plan_data(stores: Stores, source: DataSource, options: DataOptions) -> DataPlan:
     """
     Compare the files of *source* with its container; changes nothing.
 
@@ -62,8 +66,10 @@ def plan_data(store: ObjectStore, source: DataSource, options: DataOptions) -> D
         with them: the training would get them as data, too.
     """
     if source.path is None:
-        store.check(source.container)
+        if source.mount is None:
+            stores[source.connection].check(source.container)
         return DataPlan(source)
+    store = stores[source.connection]
     try:
         plan = api.plan_upload(store, source.path, source.container, _upload_options(delete=True))
     except ContainerNotFound:
@@ -78,14 +84,14 @@ def plan_data(store: ObjectStore, source: DataSource, options: DataOptions) -> D
     return DataPlan(source, len(plan.uploads), plan.bytes, plan.unchanged, plan.deletions)
 
 
-def upload_data(store: ObjectStore, plan: DataPlan, options: DataOptions, display: ProgressDisplay) -> str:
+def upload_data(stores: Stores, plan: DataPlan, options: DataOptions, display: ProgressDisplay) -> str:
     """Upload the files of *plan*, if there are any; return what was done, in words."""
     source = plan.source
     if source.path is None:
         return str(plan)
     with display("Uploaded") if plan.files else nullcontext() as on_progress:
         report = api.upload(
-            store,
+            stores[source.connection],
             source.path,
             source.container,
             _upload_options(delete=options.delete, create_container=True, progress=on_progress),

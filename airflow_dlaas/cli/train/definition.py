@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.cli.train.execution import DEFAULT_SIZE, ResourceOptions
-from airflow_dlaas.cli.train.options import TrainOptions
+from airflow_dlaas.cli.train.options import DataSource, TrainOptions
 from airflow_dlaas.contract.definition import Framework, ResourceType, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.exceptions import InvalidArgument
+
+if TYPE_CHECKING:
+    from airflow_dlaas.cli.connection_options import StoreAccess
 
 PENDING_LOCATION = "(known after the code was uploaded)"
 """The location of the code in a definition that is only checked or printed."""
 
 
 def build_definition(
-    options: TrainOptions, framework: Framework, connection: Mapping[str, str | bool], location: str = PENDING_LOCATION
+    options: TrainOptions,
+    framework: Framework,
+    stores: Mapping[str | None, StoreAccess],
+    location: str = PENDING_LOCATION,
 ) -> TrainingDefinition:
     """
     Return the definition that *options* describe.
 
-    :param connection: the object store's connection, as a definition has it.
+    :param stores: the stores by the names of their connections (`TrainOptions.connections`).
     :raises InvalidArgument: options do not go together; the message names them.
     :raises InvalidDefinition: a value cannot be in a definition; the error names its field.
     """
-    is_keystone = {"project_id", "region", "domain_name"} <= connection.keys()
-    store_type = StoreType.BLUEMIX if is_keystone else StoreType.SOFTLAYER
 
-    def container(key: str, name: str) -> dict[str, Any]:
-        return {"connection": dict(connection), key: {"container": name, "type": str(store_type)}}
+    def container(key: str, name: str, connection: str | None, prefix: str = "") -> dict[str, Any]:
+        store = stores[connection]
+        reference = {"container": name, "type": str(store.store_type)} | ({"prefix": prefix} if prefix else {})
+        return {"connection": dict(store.connection), key: reference}
+
+    def source(one: DataSource) -> dict[str, Any]:
+        if one.mount is not None:
+            return {"source": {"type": str(StoreType.MOUNT), "path": one.mount}}
+        return container("source", one.container, one.connection, one.prefix)
 
     document: dict[str, Any] = {
         "model_definition": {
@@ -41,13 +52,13 @@ def build_definition(
             "framework": framework.model_dump(exclude_none=True),
             "execution": {"command": options.command, **options.execution.document()},
         },
-        "training_data": [container("source", one.container) for one in options.data],
+        "training_data": [source(one) for one in options.data],
     }
     if (watchdog := options.execution.watchdog.document()) is not None:
         document["watchdog"] = watchdog
     document |= options.recovery.document()
     if options.results is not None:
-        document["training_results"] = container("target", options.results)
+        document["training_results"] = container("target", options.results, None)
     return TrainingDefinition.parse(document)
 
 

@@ -24,11 +24,24 @@ class CodeSource:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """A container of training data, and the files that are uploaded to it first."""
+    """A container of training data, and the files that are uploaded to it first; or a mounted folder."""
 
     container: str
+    """Empty for a mounted folder."""
     path: Path | None = None
-    """None for a container that is used as it is."""
+    """None for a container that is used as it is, and for a mounted folder."""
+    prefix: str = ""
+    """The folder in the container that is the data; empty for the whole container."""
+    connection: str | None = None
+    """The name of the connection to the store of the container; None for the one of `--connection`."""
+    mount: str | None = None
+    """The path of a folder of the machine of the service, which is mounted and not copied."""
+
+    def __str__(self) -> str:
+        """Return where the data is, in words."""
+        if self.mount is not None:
+            return f"mounted folder {self.mount}"
+        return f"container {self.container}" + (f", folder {self.prefix}" if self.prefix else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,19 @@ class TrainOptions:
     home: Path | None = None
 
     @property
+    def results_connection(self) -> str | None:
+        """The name of the connection to the store of the results; None for the one of `--connection`."""
+        if self.results is not None:
+            return None
+        return next((one.connection for one in self.data if one.mount is None), None)
+
+    @property
+    def connections(self) -> tuple[str | None, ...]:
+        """The names of all connections to stores; None stands for the one of `--connection`."""
+        names = [self.results_connection, *(one.connection for one in self.data if one.mount is None)]
+        return tuple(dict.fromkeys(names))
+
+    @property
     def training_name(self) -> str:
         """The name of the training and of its experiment."""
         return self.name or default_name(self.code.path)
@@ -89,15 +115,28 @@ def default_name(path: Path) -> str:
     return absolute.name.partition(".")[0] if absolute.is_file() else absolute.name
 
 
-def pair_data(paths: Sequence[Path], containers: Sequence[str]) -> tuple[DataSource, ...]:
+def require_results_store(options: TrainOptions) -> None:
     """
-    Pair the values of ``--data`` with those of ``--container``, in their order.
+    Require a container for the results.
+
+    :raises InvalidArgument: there is none: all data is in mounted folders.
+    """
+    if options.results is None and all(one.mount is not None for one in options.data):
+        raise InvalidArgument("--results: name the container of the results: all data is in mounted folders")
+
+
+def pair_data(
+    paths: Sequence[Path], containers: Sequence[str], places: Sequence[DataSource] = ()
+) -> tuple[DataSource, ...]:
+    """
+    Pair the paths of ``--data`` with the values of ``--container``, in their order; *places* come after them.
 
     Further containers are used as they are; a further path goes to a container of its own name.
 
-    :raises InvalidArgument: there is neither, a container has no valid name, or two paths have the same container.
+    :param places: the values of ``--data`` that name data where it is.
+    :raises InvalidArgument: there is no data, a container has no valid name, or two paths have the same container.
     """
-    if not paths and not containers:
+    if not paths and not containers and not places:
         raise InvalidArgument(
             "--data: a training needs data: add --data FOLDER, or --container NAME for data in the store"
         )
@@ -112,7 +151,7 @@ def pair_data(paths: Sequence[Path], containers: Sequence[str]) -> tuple[DataSou
     names = [one.container for one in sources]
     if twice := next((one for one in names if names.count(one) > 1), None):
         raise InvalidArgument(f"--container: {twice!r} would be used twice: give each --data a --container of its own")
-    return tuple(sources)
+    return (*sources, *places)
 
 
 def require_free_output(folder: Path | None, *, overwrite: bool) -> None:

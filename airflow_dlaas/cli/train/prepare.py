@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.cli.attempt_text import describe_checkpoint
-from airflow_dlaas.cli.train.data import DataPlan, plan_data
+from airflow_dlaas.cli.connection_options import StoreAccess
+from airflow_dlaas.cli.train.data import DataPlan, Stores, plan_data
 from airflow_dlaas.cli.train.definition import build_definition, build_draft, require_slots
 from airflow_dlaas.cli.train.framework import choose_runtime, split_framework
 from airflow_dlaas.cli.train.options import TrainOptions
@@ -18,7 +19,6 @@ from airflow_dlaas.client.require_known_keys import require_known_keys
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.exceptions import InvalidArgument, NotFound
-from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.task_runs.experiments import AddVersion, PublishAction, ReuseVersion, plan_publication
 
 
@@ -39,25 +39,25 @@ class TrainPlan:
 def prepare(
     options: TrainOptions,
     client: Client,
-    store: ObjectStore,
-    connection: Mapping[str, str | bool],
+    stores: Mapping[str | None, StoreAccess],
+    opened: Stores,
     archive: Path,
     output: PlainOutput,
 ) -> TrainPlan:
     """
-    Check everything that can be checked, and return the plan. Changes nothing on the service and in the store.
+    Check everything that can be checked, and return the plan. Changes nothing on the service and in the stores.
 
-    :param connection: the object store's connection, as a definition has it.
+    :param stores: the stores by the names of their connections, and *opened* the same.
     :param archive: the zip of the code, which has been checked.
     :raises DlaasError: the message names the option, and the way out.
     """
     framework, provides = _resolve_framework(client, options)
     output.step("framework", f"{framework}{provides}")
-    definition = build_definition(options, framework, connection)
+    definition = build_definition(options, framework, stores)
     require_known_keys(client, definition)
     if options.recovery.resume_from is not None:
         output.step("resume", _describe_resume(client, options.recovery.resume_from))
-    plans = tuple(plan_data(store, one, options.data_options) for one in options.data)
+    plans = tuple(plan_data(opened, one, options.data_options) for one in options.data)
     # Without the extension, the setting of the service decides.
     nested = options.code.allow_nested and client.extensions.nested_code
     draft = build_draft(options, framework, nested=nested)

@@ -6,15 +6,15 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from airflow_dlaas.cli.connection_options import find_store, open_client
+from airflow_dlaas.cli.connection_options import StoreAccess, find_store, open_client
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_state
 from airflow_dlaas.cli.output import print_json, print_line, print_model
 from airflow_dlaas.cli.results import ResultsPart, fetch_results, plan_fetch
 from airflow_dlaas.cli.store_access import open_store
-from airflow_dlaas.cli.train.data import require_local_files, upload_data
+from airflow_dlaas.cli.train.data import Stores, require_local_files, upload_data
 from airflow_dlaas.cli.train.definition import build_definition, printable_definition
 from airflow_dlaas.cli.train.follow import follow_training
-from airflow_dlaas.cli.train.options import FollowOptions, TrainOptions, require_free_output
+from airflow_dlaas.cli.train.options import FollowOptions, TrainOptions, require_free_output, require_results_store
 from airflow_dlaas.cli.train.output import PlainOutput
 from airflow_dlaas.cli.train.pack import pack_code
 from airflow_dlaas.cli.train.prepare import TrainPlan, describe_publication, prepare
@@ -49,33 +49,37 @@ class TrainRun:
         """
         options = self._options
         require_free_output(options.output, overwrite=self._follow.overwrite)
+        require_results_store(options)
         require_local_files(options.data)
         with ExitStack() as stack:
             archive = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlaas-"))) / "code.zip"
             packed = pack_code(options.code, archive)
             client = stack.enter_context(open_client(options.home))
-            access = find_store(options.home, options.connection)
-            store = stack.enter_context(open_store(access))
+            accesses = self._find_stores()
+            stores = {name: stack.enter_context(open_store(one)) for name, one in accesses.items()}
             try:
-                plan = prepare(options, client, store, access.connection, archive, self._output)
+                plan = prepare(options, client, accesses, stores, archive, self._output)
                 self._output.step("code", packed)
                 self._output.step("experiment", describe_publication(plan.publication, options.training_name))
                 if dry_run:
                     return self._print_plan(plan)
-                training = self._submit(client, store, plan)
+                training = self._submit(client, stores, plan)
                 if not self._follow.follow:
                     return self._print_submitted(training)
-                return self._await_end(client, store, training)
+                return self._await_end(client, stores[options.results_connection], training)
             except KeyboardInterrupt:
                 return self._on_interrupt(client)
 
-    def _submit(self, client: Client, store: ObjectStore, plan: TrainPlan) -> Training:
+    def _find_stores(self) -> dict[str | None, StoreAccess]:
+        options = self._options
+        return {name: find_store(options.home, name or options.connection) for name in options.connections}
+
+    def _submit(self, client: Client, stores: Stores, plan: TrainPlan) -> Training:
         options = self._options
         for one in plan.data:
-            self._output.step("data", upload_data(store, one, options.data_options, progress_display))
+            self._output.step("data", upload_data(stores, one, options.data_options, progress_display))
         version = apply_action(client, plan.publication, plan.draft, plan.archive)
-        connection = find_store(options.home, options.connection).connection
-        definition = build_definition(options, plan.framework, connection, version.url)
+        definition = build_definition(options, plan.framework, self._find_stores(), version.url)
         self._is_submitting = True
         training = submit(client, definition, make_key())
         self._training_id = training.id

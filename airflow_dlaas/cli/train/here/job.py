@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from airflow_dlaas.cli.connection_options import StoreAccess
 from airflow_dlaas.cli.train.definition import build_definition, require_slots
 from airflow_dlaas.cli.train.options import DataSource, FollowOptions, TrainOptions
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
@@ -26,7 +27,7 @@ WORK_FOLDER = ".dlaas"
 
 CODE_FILE = "code.zip"
 
-NO_STORE = {"auth_url": "http://localhost/", "userId": "none", "password": "none"}
+NO_STORE: dict[str, str | bool] = {"auth_url": "http://localhost/", "userId": "none", "password": "none"}
 """The connection in the definition: the document requires one. The learner calls no object store."""
 
 NO_DATA = DataSource("none")
@@ -77,7 +78,8 @@ def require_local_options(options: TrainOptions, follow: FollowOptions) -> None:
     :raises InvalidArgument: one does; the message names it.
     """
     refused = {
-        "--container without --data": any(one.path is None for one in options.data),
+        "--data of a store or a mount": any(one.mount or one.connection or one.prefix for one in options.data),
+        "--container without --data": any(one.path is None and one.container for one in options.data),
         "--results": options.results is not None,
         "--connection": options.connection is not None,
         "--delete": options.data_options.delete,
@@ -100,7 +102,11 @@ def build_here_definition(options: TrainOptions, framework: Framework) -> Traini
 
     :raises InvalidDefinition: a value cannot be in a definition; the error names its field.
     """
-    return build_definition(replace(options, data=options.data or (NO_DATA,), results=None), framework, NO_STORE)
+    return build_definition(
+        replace(options, data=options.data or (NO_DATA,), results=None),
+        framework,
+        {None: StoreAccess(NO_STORE, True, "")},
+    )
 
 
 def require_local_data(sources: Sequence[DataSource]) -> None:

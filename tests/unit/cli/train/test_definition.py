@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from airflow_dlaas.cli.connection_options import StoreAccess
 from airflow_dlaas.cli.train.definition import build_definition, printable_definition, require_slots
 from airflow_dlaas.cli.train.execution import ResourceOptions
 from airflow_dlaas.cli.train.options import CodeSource, DataSource, TrainOptions
 from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.contract.stores import S3StoreConnection, StoreType
 from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 
-CONNECTION = {"auth_url": "http://store/auth/v1.0", "userId": "me:me", "password": "made-up-secret"}
-KEYSTONE = CONNECTION | {"project_id": "p", "region": "r", "domain_name": "d"}
+CONNECTION: dict[str, str | bool] = {
+    "auth_url": "http://store/auth/v1.0",
+    "userId": "me:me",
+    "password": "made-up-secret",
+}
+LAKE: dict[str, str | bool] = {"access_key_id": "AK", "secret_access_key": "made-up-secret"}
+STORES = {
+    None: StoreAccess(CONNECTION, True, "connections.json"),
+    "aws_default": StoreAccess(LAKE, True, "connections.json", StoreType.S3),
+}
 TORCH = Framework(name="torch", version="2.13")
 
 
@@ -30,25 +41,37 @@ def options(command: str = "python train.py", results: str | None = None) -> Tra
 
 
 def test_definition_names_the_containers_and_the_results() -> None:
-    definition = build_definition(options(results="models"), TORCH, CONNECTION, "http://service/code")
+    definition = build_definition(options(results="models"), TORCH, STORES, "http://service/code")
     assert [one.source.container for one in definition.training_data] == ["digits", "more"]
     assert definition.results_store.target.container == "models"
     assert definition.model_definition.definition_location == "http://service/code"
-    assert build_definition(options(), TORCH, CONNECTION).results_store.target.container == "digits"
+    assert build_definition(options(), TORCH, STORES).results_store.target.container == "digits"
 
 
-def test_store_type_follows_from_the_authentication() -> None:
-    for connection, kind in ((CONNECTION, "softlayer_objectstore"), (KEYSTONE, "bluemix_objectstore")):
-        assert str(build_definition(options(), TORCH, connection).training_data[0].source.type) == kind
+def test_data_is_where_its_store_is() -> None:
+    data = (
+        DataSource("digits"),
+        DataSource("lake", prefix="train", connection="aws_default"),
+        DataSource("", mount="/data/imagenet"),
+    )
+    definition = build_definition(replace(options(), data=data), TORCH, STORES)
+    dumped = definition.model_dump(mode="json", exclude_unset=True)["training_data"]
+    assert [one["source"] for one in dumped] == [
+        {"container": "digits", "type": "softlayer_objectstore"},
+        {"container": "lake", "type": "s3", "prefix": "train"},
+        {"type": "mount_volume", "path": "/data/imagenet"},
+    ]
+    assert isinstance(definition.training_data[1].connection, S3StoreConnection)
+    assert definition.training_data[2].connection is None
 
 
 def test_wrong_value_is_refused_by_its_field() -> None:
     with pytest.raises(InvalidDefinition, match=r"model_definition\.execution\.command: must not be blank"):
-        build_definition(options(command=" "), TORCH, CONNECTION)
+        build_definition(options(command=" "), TORCH, STORES)
 
 
 def test_printed_definition_has_no_secret() -> None:
-    printed = json.dumps(printable_definition(build_definition(options(), TORCH, CONNECTION)))
+    printed = json.dumps(printable_definition(build_definition(options(), TORCH, STORES)))
     assert "made-up-secret" not in printed
     assert "me:me" in printed
 

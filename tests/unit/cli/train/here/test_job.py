@@ -102,11 +102,12 @@ def test_options_of_a_service_are_refused_by_name() -> None:
         CodeSource(Path("code")),
         "run",
         "",
-        (DataSource("digits"),),
+        (DataSource("digits"), DataSource("", mount="/data")),
         data_options=DataOptions(delete=True),
         results="models",
     )
-    with pytest.raises(InvalidArgument, match="--container without --data, --results, --delete, --detach: with --here"):
+    message = "--data of a store or a mount, --container without --data, --results, --delete, --detach: with --here"
+    with pytest.raises(InvalidArgument, match=message):
         job.require_local_options(given, FollowOptions(follow=False))
     job.require_local_options(options(), FollowOptions())
 
