@@ -259,7 +259,7 @@ class StoreRedirected(StoreError):
 
 
 class StoreNotAllowed(StoreError):
-    """The login returned a storage URL on a host that is not allowed. Nothing was sent there."""
+    """The login, or the name of a bucket, leads to a host that is not allowed. Nothing was sent there."""
 
 
 class ContainerNotFound(StoreError):

@@ -1,9 +1,9 @@
 """
 The allowlist of object stores: the hosts that training definitions may name. The service calls no other object store.
 
-No I/O: hosts are compared as text, and no name is resolved. The allowlist holds for the address of a login and for the
-storage URL in the response to it (Swift v1: ``X-Storage-Url``; Keystone: the endpoint in the catalogue), so token and
-data go to an allowed host only.
+No I/O: hosts are compared as text, and no name is resolved. The allowlist holds for the URL of a connection, for the
+storage URL in the response to a login (Swift v1: ``X-Storage-Url``; Keystone: the endpoint in the catalogue), and for
+the hosts of buckets (S3), so credentials and data go to an allowed host only. No cloud is allowed unless it is listed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ObjectStoreAllowlist:
 
     def require_allowed(self, storage_url: str) -> None:
         """
-        Check the storage URL in the response to a login.
+        Check a URL that follows from a connection: in the response to a login, or with a bucket in its host.
 
         :raises StoreNotAllowed: the host of *storage_url* is not allowed.
         """
@@ -87,9 +87,9 @@ class ObjectStoreAllowlist:
             return
         host_port = parse_host_port(storage_url)
         if host_port is None:
-            raise StoreNotAllowed("The login names a storage URL that is not plainly the URL of one host")
+            raise StoreNotAllowed("The data is at a URL that is not plainly the URL of one host")
         raise StoreNotAllowed(
-            f"The login names a storage URL on {host_port}, which is no object store that this site allows "
+            f"The data is at a URL on {host_port}, which is no object store that this site allows "
             f"({self.description}): if the data is stored there, the operator of the service adds {host_port} to "
             f"{OBJECT_STORES_SETTING}"
         )
