@@ -1,4 +1,4 @@
-"""Fetches the content of one entry to a file, verified against the digest that the listing has."""
+"""Fetches one object to a file, verified against the digest that the listing has."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from airflow_dlaas.exceptions import Corrupted
-from airflow_dlaas.service.data_cache.content import md5_of_range, write_checksums
-from airflow_dlaas.service.data_cache.entries import CacheFolder, translate_errors
+from airflow_dlaas.exceptions import Corrupted, HostError
+from airflow_dlaas.service.data_cache.content import md5_of_range
+from airflow_dlaas.storage.atomic_write import atomic_write
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part, StoredObject
 from airflow_dlaas.storage.segments import is_large, split_ranges
 from airflow_dlaas.storage.transfer.object_fetcher import ObjectFetcher
 from airflow_dlaas.storage.transfer.plan import PlannedDownload
 from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker
 
-VerifiedCallback = Callable[[bool], object]
-"""Called when the file is complete and verified; receives whether its content is on the disk (`fsync`)."""
+VerifiedCallback = Callable[[Sequence[Part]], object]
+"""Called when the file is there; receives the parts with their MD5s, or nothing if the whole has an MD5."""
 
 
-class Uncacheable(Exception):
+class Unidentified(Exception):
     """The digest in the listing does not identify the content of the object; internal to the cache."""
 
 
-class EntryFetcher:
+class ListedFetcher:
     """
-    Fetches objects of one container.
+    Fetches objects of one container as a listing shows them.
 
     An object in one piece is fetched by one request: its MD5 in the listing is that which the content must have, so it
     is read once, and one that was replaced after the listing is an error and not other content.
@@ -34,84 +34,67 @@ class EntryFetcher:
     :param fetcher: fetches objects in parts.
     """
 
-    def __init__(
-        self,
-        folder: CacheFolder,
-        source: str,
-        store: ObjectStore,
-        container: str,
-        fetcher: ObjectFetcher,
-        tracker: ProgressTracker,
-    ) -> None:
-        self._folder = folder
-        self._source = source
+    def __init__(self, store: ObjectStore, container: str, fetcher: ObjectFetcher, tracker: ProgressTracker) -> None:
         self._store = store
         self._container = container
         self._fetcher = fetcher
         self._tracker = tracker
 
-    def fetch(self, planned: PlannedDownload, name: str, target: Path, on_verified: VerifiedCallback) -> None:
+    def fetch(self, planned: PlannedDownload, target: Path, on_verified: VerifiedCallback) -> None:
         """
-        Fetch the content of the entry *name* to *target*; a large object by further work items of the pool.
+        Fetch an object to *target*, whose folder exists; a large object by further work items of the pool.
 
-        :raises Uncacheable: the listing does not identify the content.
+        :raises Unidentified: the listing does not identify the content.
         :raises Corrupted: the object was replaced since it was listed.
         :raises StoreError: it cannot be fetched. HostError: the file cannot be written.
         """
-        if planned.stored.md5 is None or is_large(planned.size, self._fetcher.segment_size):
-            layout = self._require_listed_layout(planned.stored)
+        stored = planned.stored
+        if stored.digest is None:
+            raise Unidentified
+        if stored.md5 is None or is_large(planned.size, self._fetcher.segment_size):
+            layout = self._require_listed_layout(stored)
             self._fetcher.fetch_parts(
-                planned, target, layout, lambda _: self._finish(planned.stored, name, target, layout, on_verified)
+                planned, target, layout, lambda _: on_verified(self._verified_parts(stored, target, layout))
             )
             return
         if planned.size:
-            self._fetch_piece(planned.stored, planned.stored.md5, target)
-        else:
-            self._fetch_empty(planned.stored, target)
-        on_verified(False)
+            self._fetch_piece(stored, stored.md5, target)
+        elif self._store.get(self._container, stored.name, target):
+            target.unlink(missing_ok=True)
+            self._require_listed_layout(stored)  # it was replaced, or is a dynamic large object of Swift
+            raise Corrupted(f"{self._container}/{stored.name} was replaced after it was listed: list it again")
+        on_verified(())
 
     def _fetch_piece(self, stored: StoredObject, md5: str, target: Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with translate_errors(self._folder):
-            descriptor = os.open(target, flags, 0o600)
-
-        def write_at(offset: int, chunk: bytes) -> None:
-            remaining = memoryview(chunk)
-            with translate_errors(self._folder):
-                while remaining:
-                    count = os.pwrite(descriptor, remaining, offset)
-                    offset, remaining = offset + count, remaining[count:]
-
         layout, part = ObjectLayout(stored.size, "", md5), Part(0, stored.size, md5)
         try:
-            self._store.get_part(
-                self._container, stored.name, layout, part, write_at, on_progress=self._tracker.advance
-            )
-        except BaseException as error:
-            target.unlink(missing_ok=True)
-            if isinstance(error, Corrupted):
-                self._require_listed_layout(stored)
-            raise
-        finally:
-            os.close(descriptor)
+            with atomic_write(target) as file:
+                descriptor = file.fileno()
 
-    def _fetch_empty(self, stored: StoredObject, target: Path) -> None:
-        """Fetch an object that the listing shows as empty; so it shows a dynamic large object of Swift, too."""
-        size = self._store.get(self._container, stored.name, target)
-        if size:
-            raise Uncacheable
+                def write_at(offset: int, chunk: bytes) -> None:
+                    remaining = memoryview(chunk)
+                    while remaining:
+                        count = _write(descriptor, remaining, offset, target)
+                        offset, remaining = offset + count, remaining[count:]
+
+                self._store.get_part(
+                    self._container, stored.name, layout, part, write_at, on_progress=self._tracker.advance
+                )
+        except Corrupted:
+            self._require_listed_layout(stored)
+            raise
 
     def _require_listed_layout(self, stored: StoredObject) -> ObjectLayout:
         """
         Return the layout of an object, if it is the one that was listed.
 
-        :raises Uncacheable: it has segments, which the listing does not show.
+        :raises Unidentified: it has segments, which the listing does not show.
         :raises Corrupted: it was replaced.
         """
         layout = self._store.get_layout(self._container, stored.name)
         if stored.md5 is not None:
             if layout.md5 is None:
-                raise Uncacheable
+                raise Unidentified
             is_listed = layout.md5 == stored.md5
         else:
             # After the layout: if the object was replaced before, it is found here; if it is replaced later, the
@@ -121,20 +104,31 @@ class EntryFetcher:
             raise Corrupted(f"{self._container}/{stored.name} was replaced after it was listed: list it again")
         return layout
 
-    def _finish(
-        self, stored: StoredObject, name: str, target: Path, layout: ObjectLayout, on_verified: VerifiedCallback
-    ) -> None:
-        with translate_errors(self._folder):
+    def _verified_parts(self, stored: StoredObject, target: Path, layout: ObjectLayout) -> Sequence[Part]:
+        if stored.md5 is not None:
+            return ()
+        try:
             descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                if stored.md5 is None:
-                    parts = _hashed_parts(descriptor, layout, self._fetcher.segment_size)
-                    _require_multipart_etag(stored, layout, parts)
-                    write_checksums(self._folder, self._source, name, parts)
-                os.fsync(descriptor)  # to verify a large object again after a restart of the machine takes longer
+                parts = _hashed_parts(descriptor, layout, self._fetcher.segment_size)
             finally:
                 os.close(descriptor)
-        on_verified(True)
+        except OSError as error:
+            raise HostError(f"{target} cannot be read: {error.strerror or error}") from error
+        try:
+            _require_multipart_etag(stored, layout, parts)
+        except Corrupted:
+            target.unlink(missing_ok=True)
+            raise
+        return parts
+
+
+def _write(descriptor: int, data: memoryview, offset: int, target: Path) -> int:
+    """Write as `os.pwrite`; an error is not taken for one of the network by the store, which calls this."""
+    try:
+        return os.pwrite(descriptor, data, offset)
+    except OSError as error:
+        raise HostError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 def _hashed_parts(descriptor: int, layout: ObjectLayout, segment_size: int) -> list[Part]:

@@ -9,22 +9,27 @@ that are missing.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from airflow_dlaas._util.file_lock import file_lock
-from airflow_dlaas.service.data_cache.content import has_its_checksums, opened_entry
+from airflow_dlaas.service.data_cache.content import has_its_checksums, opened_entry, write_checksums
 from airflow_dlaas.service.data_cache.entries import CacheFolder, EntryState, translate_errors
-from airflow_dlaas.service.data_cache.fetch import EntryFetcher, Uncacheable
+from airflow_dlaas.service.data_cache.fetch import ListedFetcher, Unidentified
+from airflow_dlaas.storage.object_store import Part
 from airflow_dlaas.storage.transfer.plan import PlannedDownload
 from airflow_dlaas.storage.transfer.worker_pool import TransferAborted, WorkerPool
 
 POLL_INTERVAL = 0.2
 """Seconds between two looks at an entry that another process fills."""
+
+DURABLE_SIZE = 128 * 1024**2
+"""Bytes from which on content is written to the disk (`fsync`) when it is fetched."""
 
 ReadyCallback = Callable[[PlannedDownload, str, bool], object]
 """Receives an entry that is there: its object, its name, and whether it was fetched just now."""
@@ -34,7 +39,7 @@ class EntryFiller:
     """
     Fills entries of one source by the work items of *pool*.
 
-    :param fetcher: fetches the content of an entry to a file.
+    :param fetcher: fetches an object to a file.
     :param on_ready: called once for each entry that is there, by any of the threads.
     """
 
@@ -42,7 +47,7 @@ class EntryFiller:
         self,
         folder: CacheFolder,
         source: str,
-        fetcher: EntryFetcher,
+        fetcher: ListedFetcher,
         pool: WorkerPool,
         on_ready: ReadyCallback,
         logger: logging.Logger,
@@ -57,7 +62,7 @@ class EntryFiller:
         self._lock = threading.Lock()
         self._held_locks: dict[str, ExitStack] = {}
         self._waiting: list[tuple[PlannedDownload, str]] = []
-        self.uncacheable: list[PlannedDownload] = []
+        self.unidentified: list[PlannedDownload] = []
         """Objects whose content the listing does not identify; they are not in the cache."""
 
     def fill(self, missing: Iterable[tuple[PlannedDownload, str]]) -> None:
@@ -146,17 +151,30 @@ class EntryFiller:
             self._held_locks[name] = lock
         target = self._folder.filling_path(self._source, name)
         try:
-            self._fetcher.fetch(planned, name, target, partial(self._add, planned, name, target))
-        except Uncacheable:
-            target.unlink(missing_ok=True)
+            self._fetcher.fetch(planned, target, partial(self._add, planned, name, target))
+        except Unidentified:
             with self._lock:
-                self.uncacheable.append(planned)
+                self.unidentified.append(planned)
             lock.close()
 
-    def _add(self, planned: PlannedDownload, name: str, target: Path, durable: bool) -> None:
+    def _add(self, planned: PlannedDownload, name: str, target: Path, parts: Sequence[Part]) -> None:
         with translate_errors(self._folder):
+            if parts:
+                write_checksums(self._folder, self._source, name, parts)
+            # A large object is not to be read again after a restart of the machine (`verified_mark`).
+            durable = planned.size >= DURABLE_SIZE
+            if durable:
+                _sync(target)
             self._folder.add(target, self._source, name, self._used_ns, durable=durable)
         with self._lock:
             lock = self._held_locks.pop(name)
         lock.close()
         self._on_ready(planned, name, True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.data_cache.entries import CacheFolder, translate_errors
 from airflow_dlaas.service.data_cache.entry_names import entry_name
-from airflow_dlaas.service.data_cache.fetch import EntryFetcher
+from airflow_dlaas.service.data_cache.fetch import ListedFetcher, Unidentified
 from airflow_dlaas.service.data_cache.fill import EntryFiller
 from airflow_dlaas.service.data_cache.in_use import UseFile
 from airflow_dlaas.service.data_cache.link_files import FilePlacer, Placement
@@ -24,7 +25,7 @@ from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.download import Downloader
-from airflow_dlaas.storage.transfer.object_fetcher import ObjectFetcher
+from airflow_dlaas.storage.transfer.object_fetcher import DoneCallback, ObjectFetcher
 from airflow_dlaas.storage.transfer.plan import PlannedDownload
 from airflow_dlaas.storage.transfer.worker_pool import ProgressCallback, ProgressTracker, WorkerPool
 
@@ -124,7 +125,7 @@ class Materialization:
             self._filler = EntryFiller(
                 folder,
                 source,
-                EntryFetcher(folder, source, request.store, request.container, fetcher, self._pool.tracker),
+                ListedFetcher(request.store, request.container, fetcher, self._pool.tracker),
                 self._pool,
                 self._place_filled,
                 self._logger,
@@ -190,21 +191,30 @@ class Materialization:
 
 def load_directly(request: LoadRequest, planned: Sequence[PlannedDownload]) -> None:
     """
-    Load the *planned* objects, a part of those of *request*, into the folder of the job without a cache.
+    Load the *planned* objects, all or a part of those of *request*, into the folder of the job without a cache.
+
+    Files that are there with this content stay. Each file has the content that was listed, if the listing has a digest.
 
     :raises HostError: the disk has too little space, or the folder cannot be written.
-    :raises StoreError: an object cannot be fetched.
+    :raises StoreError: an object cannot be fetched, or was replaced since it was listed.
     """
     missing = {one.stored.name for one in planned}
     pool, done = request.new_pool(), [one for one in request.planned if one.stored.name not in missing]
     pool.tracker.advance(total_bytes(done), file_count=len(done))
-    options, root = request.options, request.placement.root
+    store, container, size = request.store, request.container, request.options.segment_size
     with _translate_folder_errors(request.placement):
-        root.mkdir(parents=True, exist_ok=True)
-    downloader = Downloader(
-        request.store, request.container, root.resolve(), ChecksumCache(), pool, options.segment_size
-    )
-    downloader.download(planned)
+        request.placement.root.mkdir(parents=True, exist_ok=True)
+    root = request.placement.root.resolve()
+    with ObjectFetcher(store, container, pool, size) as fetcher:
+        listed = ListedFetcher(store, container, fetcher, pool.tracker)
+
+        def fetch(planned: PlannedDownload, target: Path, on_done: DoneCallback) -> None:
+            try:
+                listed.fetch(planned, target, lambda _: on_done(planned.size))
+            except Unidentified:
+                fetcher.fetch(planned, target, on_done)
+
+        Downloader(store, container, root, ChecksumCache(), pool, size, fetch).download(planned)
 
 
 def total_bytes(planned: Iterable[PlannedDownload]) -> int:

@@ -14,7 +14,7 @@ from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large, segme
 from airflow_dlaas.storage.sources.local import LocalFile, Source
 from airflow_dlaas.storage.transfer.change_detection import is_unchanged
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
-from airflow_dlaas.storage.transfer.object_fetcher import ObjectFetcher
+from airflow_dlaas.storage.transfer.object_fetcher import FetchObject, ObjectFetcher
 from airflow_dlaas.storage.transfer.part_file import find_part_files
 from airflow_dlaas.storage.transfer.plan import PlannedDownload, PlannedUpload
 from airflow_dlaas.storage.transfer.worker_pool import WorkerPool
@@ -29,6 +29,7 @@ class Downloader:
 
     :param pool: runs the downloads; its tracker receives their progress.
     :param segment_size: bytes of the ranges in which a large object that is stored in one piece is fetched.
+    :param fetch: fetches one object; the default is `ObjectFetcher.fetch`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Downloader:
         checksum_cache: ChecksumCache,
         pool: WorkerPool,
         segment_size: int = DEFAULT_SEGMENT_SIZE,
+        fetch: FetchObject | None = None,
     ) -> None:
         self._store = store
         self._container = container
@@ -47,6 +49,7 @@ class Downloader:
         self._pool = pool
         self._segment_size = segment_size
         self._fetcher = ObjectFetcher(store, container, pool, segment_size)
+        self._fetch = fetch or self._fetcher.fetch
         self._lock = threading.Lock()
         self.files = self.bytes = self.unchanged = 0
         """Files and bytes that were fetched, and files that did not change."""
@@ -94,7 +97,7 @@ class Downloader:
             with self._lock:
                 self.unchanged += 1
             return
-        self._fetcher.fetch(planned, target, self._record_done)
+        self._fetch(planned, target, self._record_done)
 
     def _is_up_to_date(self, target: Path, planned: PlannedDownload) -> bool:
         if not target.is_file():

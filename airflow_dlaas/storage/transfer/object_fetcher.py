@@ -21,8 +21,11 @@ from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, WorkItem
 
 logger = logging.getLogger(__name__)
 
-DoneCallback = Callable[[int], None]
+DoneCallback = Callable[[int], object]
 """Receives the number of fetched bytes: less than the size, if an interrupted attempt had fetched the rest."""
+
+FetchObject = Callable[[PlannedDownload, Path, DoneCallback], object]
+"""Fetches an object to a file, as `ObjectFetcher.fetch` does."""
 
 
 class ObjectFetcher:

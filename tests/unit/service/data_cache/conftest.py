@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ class CacheStage:
 
     path: Path
     limit: int = 10**9
-    modes: Mapping[str, LinkMode] = field(default_factory=dict)
+    threads: int = 4
 
     @property
     def folder(self) -> CacheFolder:
@@ -48,7 +47,7 @@ class CacheStage:
         self, cache: DataCache, store: MemoryStore, placement: Placement, account: str = ACCOUNT
     ) -> CacheReport:
         planned = planned_downloads(store.list_objects("c"))
-        options = CacheOptions(account_url=account, threads=4, segment_size=SEGMENT_SIZE)
+        options = CacheOptions(account_url=account, threads=self.threads, segment_size=SEGMENT_SIZE)
         return cache.materialize(store, "c", planned, placement, options)
 
     def read(self, job: str = "job") -> dict[str, bytes]:

@@ -101,13 +101,15 @@ def test_object_whose_segments_the_listing_hides_is_loaded_without_the_cache(sta
     assert stage.read("first") == {"joined": b"a" * 30, "other": b"other"}
 
 
-@pytest.mark.parametrize("size", [100, 5000])
+@pytest.mark.parametrize("limit", [10**9, 1], ids=["cached", "direct"])
+@pytest.mark.parametrize("size", [0, 100, 5000])
 def test_object_that_is_replaced_after_the_listing_is_an_error_and_not_other_content(
-    stage: CacheStage, size: int
+    stage: CacheStage, size: int, limit: int
 ) -> None:
+    stage.limit = limit
     store = store_of({"one": b"a" * size})
     planned = planned_downloads(list(store.list_objects("c")))
-    store.containers["c"]["one"] = b"b" * size
+    store.containers["c"]["one"] = b"b" * (size or 7)
     with stage.open() as cache, pytest.raises(Corrupted, match="replaced"):
         cache.materialize(store, "c", planned, stage.job("job"), OPTIONS)
     assert stage.read("job") == {}
@@ -297,6 +299,7 @@ class FailingAfter(MemoryStore):
 
 
 def test_interrupted_fill_of_a_large_object_is_resumed(stage: CacheStage) -> None:
+    stage.threads = 1
     content = {"large": os.urandom(5000)}
     failing, store = FailingAfter(**content), store_of(content)
     with pytest.raises(StoreError, match="has failed"):
