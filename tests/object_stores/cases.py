@@ -106,6 +106,7 @@ def gcs_case() -> Iterator[StoreCase]:
             lacks={
                 "authentication": "the emulator of Google Cloud Storage accepts every token",
                 "cheap listing": "the emulator of Google Cloud Storage has no pages",
+                "conditional reads": "the emulator of Google Cloud Storage ignores the generation of a request",
             },
         )
 

@@ -153,7 +153,7 @@ def test_damaged_part_is_not_completed(store: OpenedStore, container: str) -> No
     for part in other.stored_parts(0):
         other.reuse_part(0, part)
     upload.discard()
-    other.put_part(1, BytesBody(PIECES[1][:1000]))
     with pytest.raises(StoreError):
+        other.put_part(1, BytesBody(PIECES[1][:1000]))
         other.complete()
     assert not contents(store, container)
