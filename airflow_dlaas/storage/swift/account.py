@@ -149,7 +149,7 @@ class SwiftAccount:
             if part.segment:
                 require_valid_name(*part.segment)
         upload = ManifestUpload(self.session, container, name, parts, content_type)
-        self.session.run(upload.send, container, name, what=f"Uploading the manifest of {container}/{name}")
+        self.session.run(upload.send, container, what=f"Uploading the manifest of {container}/{name}")
 
     def copy_whole(self, container: str, name: str, to_container: str, to_name: str) -> None:
         """

@@ -12,7 +12,7 @@ from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.storage.open_object_store import OpenedStore, OpenOptions, open_object_store
 from tests.object_stores.cases import StoreCase
 
-STORES = ("swift", "keystone", "embedded_s3", "moto", "gcs")
+STORES = ("swift", pytest.param("keystone", marks=pytest.mark.long), "embedded_s3", "moto", "gcs")
 """The stores of the suite; ``NAME_case`` is the fixture of each."""
 
 
