@@ -74,7 +74,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
-        "filesystems": ["airflow_dlaas.fs.swift"],
+        "filesystems": ["airflow_dlaas.fs.swift", "airflow_dlaas.fs.s3", "airflow_dlaas.fs.gcs"],
         "asset-uris": [
             {
                 "schemes": ["swift"],

@@ -1,76 +1,25 @@
-"""
-The file system of ``swift://connection@container/key``, for Airflow and for every URI that fsspec opens.
-
-It is made while a DAG file is parsed if the file has a path at its top level; therefore the connection is read when the
-store is first used.
-"""
+"""The file system of ``swift://connection@container/key``, for Airflow and for every URI that fsspec opens."""
 
 from __future__ import annotations
 
-import os
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-from airflow import __version__ as airflow_version
-from fsspec.utils import stringify_path  # type: ignore[import-untyped]
-
-from airflow_dlaas.contract.store_names import require_container_name
+from airflow_dlaas.fs.store_file_system import StoreFileSystem
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.fsspec.os_errors import translate_to_os_errors
-
-if TYPE_CHECKING:
-    from airflow_dlaas.storage.object_store import ObjectStore
 
 schemes = ["swift"]
 
-HAS_EXTRA_SLASH = airflow_version.startswith("3.1.")
-"""Whether Airflow may write ``swift:///container`` for the path ``swift://container``."""
 
-
-def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> SwiftFileSystem:
+def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> StoreFileSystem:
     """Return the file system of an Airflow connection; of `swift_default` if *conn_id* is None."""
     return ConnectionFileSystem(conn_id or SwiftHook.default_conn_name, **(storage_options or {}))
 
 
-class ConnectionFileSystem(SwiftFileSystem):
-    """
-    The object store of an Airflow connection as files and folders.
+class ConnectionFileSystem(StoreFileSystem):
+    """The object store of an Airflow connection of the type `swift` as files and folders."""
 
-    It has the id of the connection and nothing else, so that a pickled or serialized instance contains no secret.
-    """
-
-    cachable = True
+    protocol: ClassVar[str] = "swift"
+    conn_type: ClassVar[str] = "swift"
 
     def __init__(self, conn_id: str = SwiftHook.default_conn_name) -> None:
-        super().__init__(None)
-        self.conn_id = conn_id
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.conn_id}>"
-
-    @classmethod
-    def _strip_protocol(cls, path: Any) -> Any:
-        text = None if isinstance(path, list) else stringify_path(path)
-        if isinstance(text, str) and text.startswith(f"{cls.protocol}://") and not HAS_EXTRA_SLASH:
-            container, _, key = text.partition("://")[2].partition("/")
-            if key.strip("/"):  # `swift://conn@/folder` has no container; it must not mean the container "folder"
-                with translate_to_os_errors(text):
-                    require_container_name(container.rpartition("@")[2])
-        return super()._strip_protocol(path)
-
-    @staticmethod
-    def _get_kwargs_from_urls(path: str) -> dict[str, str]:
-        conn_id, _, _ = path.partition("://")[2].partition("/")[0].rpartition("@")
-        return {"conn_id": conn_id} if conn_id else {}
-
-    @property
-    def store(self) -> ObjectStore:
-        """The object store."""
-        return _cached_store(self.conn_id, os.getpid())
-
-
-@cache
-def _cached_store(conn_id: str, process_id: int) -> ObjectStore:  # noqa: ARG001  (a forked process must not share connections)
-    """Return one store for all instances of a connection: fsspec makes an instance for each thread."""
-    return SwiftHook(conn_id).store
+        super().__init__(conn_id)

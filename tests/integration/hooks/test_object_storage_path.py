@@ -15,7 +15,8 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_dlaas.contract.stores import SwiftStoreConnection
 from airflow_dlaas.fs.path import SwiftPath
-from airflow_dlaas.fs.swift import ConnectionFileSystem, _cached_store, get_fs
+from airflow_dlaas.fs.store_file_system import cached_store
+from airflow_dlaas.fs.swift import ConnectionFileSystem, get_fs
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import read_tree, write_tree
 
@@ -36,10 +37,10 @@ def conn_id(swift: SwiftStoreConnection, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(fields))
     yield name
     for used in (name, "swift_default"):
-        store = _cached_store(used, os.getpid())
+        store = cached_store(used, "swift", os.getpid())
         assert isinstance(store, SwiftStore)
         store.close()
-    _cached_store.cache_clear()
+    cached_store.cache_clear()
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_serialized_file_system_contains_no_secret(
 
 
 def test_forked_processes_do_not_share_connections(conn_id: str) -> None:
-    parent_store, child_store = _cached_store(conn_id, 1), _cached_store(conn_id, 2)
+    parent_store, child_store = cached_store(conn_id, "swift", 1), cached_store(conn_id, "swift", 2)
     assert isinstance(parent_store, SwiftStore)
-    assert parent_store is _cached_store(conn_id, 1)
+    assert parent_store is cached_store(conn_id, "swift", 1)
     assert parent_store is not child_store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_dlaas.fs.swift import HAS_EXTRA_SLASH
+from airflow_dlaas.fs.store_file_system import HAS_EXTRA_SLASH
 
 
 @pytest.mark.skipif(HAS_EXTRA_SLASH, reason="Airflow 3.1 writes such URIs itself")
