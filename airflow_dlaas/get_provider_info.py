@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -20,6 +21,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "OpenStack Swift",
                 "external-doc-url": "https://docs.openstack.org/swift/",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Object stores",
+                "external-doc-url": "https://pypi.org/project/airflow-dlaas/",
                 "tags": ["service"],
             },
         ],
@@ -44,6 +50,14 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.hooks.dlaas"]},
             {"integration-name": "OpenStack Swift", "python-modules": ["airflow_dlaas.hooks.swift"]},
+            {
+                "integration-name": "Object stores",
+                "python-modules": [
+                    "airflow_dlaas.hooks.gcs",
+                    "airflow_dlaas.hooks.object_store",
+                    "airflow_dlaas.hooks.s3",
+                ],
+            },
         ],
         "triggers": [
             {
@@ -55,7 +69,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "connection-types": [_dlaas_connection_type(), _swift_connection_type()],
+        "connection-types": [_dlaas_connection_type(), _swift_connection_type(), *_missing_connection_types()],
         "extra-links": ["airflow_dlaas.links.training.TrainingLink", "airflow_dlaas.links.training.TensorBoardLink"],
         "config": {
             "dlaas": {
@@ -158,3 +172,55 @@ def _swift_connection_type() -> dict[str, Any]:
             },
         },
     }
+
+
+def _missing_connection_types() -> list[dict[str, Any]]:
+    """Return the types of connections to S3 and Google Cloud Storage where the providers that have them are missing."""
+    types = {"amazon": _aws_connection_type(), "google": _google_connection_type()}
+    return [one for provider, one in types.items() if find_spec(f"airflow.providers.{provider}") is None]
+
+
+def _aws_connection_type() -> dict[str, Any]:
+    return {
+        "connection-type": "aws",
+        "hook-class-name": "airflow_dlaas.hooks.s3.S3StoreHook",
+        "hook-name": "Amazon Web Services (S3)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "port", "schema"],
+            "relabeling": {"login": "AWS Access Key ID", "password": "AWS Secret Access Key"},
+            "placeholders": {"login": "empty: a profile, the environment, or the role of the machine"},
+        },
+        "conn-fields": {
+            "endpoint_url": _text_field("Endpoint", "URL of another store with the API of S3; without it, AWS."),
+            "region_name": _text_field("Region", "Region of the buckets."),
+            "profile_name": _text_field("Profile", "Name of a profile in the AWS configuration of the workers."),
+            "role_arn": _text_field("Role", "ARN of a role that is assumed."),
+            "external_id": _text_field("External id", "For the role, if it requires one."),
+        },
+    }
+
+
+def _google_connection_type() -> dict[str, Any]:
+    return {
+        "connection-type": "google_cloud_platform",
+        "hook-class-name": "airflow_dlaas.hooks.gcs.GcsStoreHook",
+        "hook-name": "Google Cloud (Storage)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "login", "password", "port", "schema"],
+            "relabeling": {},
+            "placeholders": {},
+        },
+        "conn-fields": {
+            "project": _text_field("Project", "Project in which buckets are created."),
+            "keyfile_dict": {
+                "label": "Key (JSON)",
+                "description": "JSON of the key of a service account; without a key, the account of the machine.",
+                "schema": {"type": ["string", "null"], "format": "password"},
+            },
+            "key_path": _text_field("Key file", "Path, on the workers, of the file with that key."),
+        },
+    }
+
+
+def _text_field(label: str, description: str) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"]}}

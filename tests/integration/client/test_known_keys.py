@@ -49,6 +49,32 @@ def test_each_unknown_key_is_named_with_the_service_and_nothing_is_sent(service:
     assert not service.requests_to("/v3/models")
 
 
+S3 = {"source": {"container": "a", "type": "s3"}, "connection": {"access_key_id": "k", "secret_access_key": "s"}}
+MOUNT = {"source": {"type": "mount_volume", "path": "/data"}}
+
+
+def definition_of(*data: dict[str, Any]) -> TrainingDefinition:
+    document = DEFINITION.model_dump(mode="json", by_alias=True, context=REVEAL_SECRETS, exclude_none=True)
+    return TrainingDefinition.model_validate({**document, "training_data": data, "training_results": None})
+
+
+def test_unknown_types_of_stores_and_missing_results_are_named(service: Service, client: Client):
+    service.script["/v3/wml_instances/default"] = [instance_with()]
+    with pytest.raises(InvalidDefinition) as refused:
+        require_known_keys(client, definition_of(S3))
+    assert refused.value.problems[0].startswith(f"s3: the service at {client.url} does not know this type of a store")
+    with pytest.raises(InvalidDefinition) as refused:
+        require_known_keys(client, definition_of(MOUNT))
+    assert [one.partition(":")[0] for one in refused.value.problems] == ["mount_volume", "training_results"]
+
+
+def test_service_that_knows_the_stores_gets_them(service: Service, client: Client):
+    known = reply(instance(store_types=["s3", "mount_volume"], default_results=True))
+    service.script["/v3/wml_instances/default"] = [known]
+    require_known_keys(client, definition_of(S3))
+    require_known_keys(client, definition_of(MOUNT))
+
+
 def test_service_that_knows_the_keys_gets_them(service: Service, client: Client):
     service.script["/v3/wml_instances/default"] = [instance_with(*DEFINITION_KEYS)]
     require_known_keys(client, definition_with(hyperparameters={"lr": 1}, environment={"A": "x"}))

@@ -11,7 +11,13 @@ from airflow.sdk import DAG, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
-from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.operators.training import (
+    DataSource,
+    Mount,
+    ResultsContainer,
+    SubmitTrainingOperator,
+    TrainModelOperator,
+)
 from airflow_dlaas.task_runs.definition_parts import with_parts
 from tests.parameters import DEFINITION
 
@@ -51,6 +57,15 @@ def execution(step: Any) -> dict[str, Any]:
         ({"recovery": {"attempts": 3, "exit_codes": [75, 75]}}, "recovery .*must name each exit code once"),
         ({"recovery": {"attempts": 3, "codes": [75]}}, "recovery has wrong fields: codes: is not a key"),
         ({"resume_from": " "}, "resume_from is empty"),
+        ({"training_data": "digits"}, "training_data must be a DataSource, a Mount or a list of them, not 'digits'"),
+        ({"training_data": ["digits"]}, "training_data must contain DataSource and Mount only; item 0 is 'digits'"),
+        ({"training_data": DataSource("a/b")}, r"training_data has .*\[0\]\.source\.container: must be the name"),
+        ({"training_data": [DataSource("a"), Mount("data")]}, r"\[1\]\.source\.path: must be an absolute path"),
+        ({"training_data": DataSource("a", prefix="/x")}, r"\[0\]\.source\.prefix: "),
+        ({"training_data": DataSource("a", include=[""])}, r"\[0\]\.source\.include"),
+        ({"training_data": DataSource("a", version="1")}, r"\[0\]\.source\.version: must match"),
+        ({"training_results": "results"}, "training_results must be a ResultsContainer, not 'results'"),
+        ({"training_results": ResultsContainer("a/b")}, "training_results has wrong fields: target.container: must be"),
         ({"resume": "allways"}, "resume must be True, False or 'always', not 'allways'"),
         ({"resume": True, "retry_failed": False}, "resume=True has no effect with retry_failed=False"),
         ({"resources": {"gpus": 4}}, "resources is a parameter of Airflow.*write training_resources"),
@@ -79,10 +94,47 @@ def test_task_that_trains_once_in_a_generation_can_resume_after_a_clear() -> Non
     assert operator(resume="always", retry_failed=False).resume == "always"
 
 
+def test_data_and_results_are_checked_in_the_merged_definition() -> None:
+    with pytest.raises(
+        InvalidDefinition, match=r"training_data\[0\]\.connection: is empty: name an Airflow connection"
+    ):
+        operator(training_data=DataSource("a", ""))
+    with pytest.raises(InvalidDefinition, match=r"training_results\.connection: is missing"):
+        operator(training_data=Mount("/data"), training_results={})
+    with pytest.raises(InvalidDefinition, match=r"training_data\[0\]\.source: is missing"):
+        operator(training_data={"connection": "c"})
+
+
+def test_templates_in_sources_are_rendered_and_sources_of_other_tasks_are_waited_for() -> None:
+    with DAG("d"):
+        other = BaseOperator(task_id="other")
+        step = operator(
+            training_data=[
+                DataSource("{{ name }}", "{{ name }}_lake", prefix="day/{{ name }}", include="*.csv"),
+                DataSource("b", prefix=other.output),
+                Mount("/data/{{ name }}"),
+            ],
+            training_results=ResultsContainer("{{ name }}-results", "lake"),
+        )
+    assert step.upstream_task_ids == {"other"}
+    step.training_data[1]["source"].pop("prefix")
+    step.render_template_fields({"name": "x"})
+    step.check_parameters(rendered=True)
+    document = with_parts(step.definition, step.definition_parts)
+    assert document["training_data"] == [
+        {"connection": "x_lake", "source": {"container": "x", "prefix": "day/x", "include": ["*.csv"]}},
+        {"connection": "swift_default", "source": {"container": "b"}},
+        {"source": {"type": "mount_volume", "path": "/data/x"}},
+    ]
+    assert document["training_results"] == {"connection": "lake", "target": {"container": "x-results"}}
+
+
 def test_values_of_templates_and_of_other_tasks_are_accepted_at_parse() -> None:
     with DAG("d"):
         other = BaseOperator(task_id="other").output
         operator(
+            training_data=other,
+            training_results=other,
             hyperparameters={"lr": other, "seed": "{{ params.seed }}"},
             environment={"A": other, "B": "{{ ds }}"},
             secrets={"T": "conn:{{ params.conn }}/password"},

@@ -65,6 +65,20 @@ def test_connection_is_that_of_the_rendered_definition(results: Pages, definitio
     assert get(results, "results").status_code == 200
 
 
+def test_connection_may_come_from_the_parameters_of_the_operator(results: Pages) -> None:
+    entry = {"connection": "s", "target": {"container": "c"}}
+    results.airflow.rendered[REF] = {"definition": {"training_data": []}, "training_results": entry}
+    assert get(results, "results").status_code == 200
+    results.airflow.rendered[REF] = {
+        "definition": {},
+        "training_data": [
+            {"source": {"type": "mount_volume", "path": "/d"}},
+            {"connection": "s", "source": {"bucket": "c"}},
+        ],
+    }
+    assert get(results, "results").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -10,10 +10,17 @@ import pytest
 from airflow.sdk import BaseOperator
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
+from airflow_dlaas.contract.stores import DataContainerRef, S3StoreConnection, StoreType, SwiftStoreConnection
 from airflow_dlaas.contract.task_tag import TaskTag
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition, with_task_description
+from airflow_dlaas.task_runs.definition import (
+    build_definition,
+    conn_ids,
+    require_valid_definition,
+    results_conn_id,
+    results_container,
+    with_task_description,
+)
 from airflow_dlaas.task_runs.store_entries import SentStore
 
 DOCUMENT: dict[str, Any] = {
@@ -82,6 +89,47 @@ def test_require_valid_definition_refuses_credentials_and_names_the_remedy() -> 
     with pytest.raises(InvalidDefinition, match="id of an Airflow connection") as raised:
         require_valid_definition(document, has_location=True)
     assert "in the open" not in str(raised.value)
+
+
+S3_STORE = SentStore(StoreType.S3, S3StoreConnection(access_key_id="AKIA", secret_access_key=SecretStr("key")), "aws")
+
+
+def with_data(*entries: dict[str, Any], **results: Any) -> dict[str, Any]:
+    return {**DOCUMENT, "training_data": list(entries), **results}
+
+
+def test_type_of_a_store_is_that_of_its_connection() -> None:
+    document = with_data({"connection": "lake", "source": {"container": "a", "prefix": "day", "include": ["*.csv"]}})
+    require_valid_definition(document, has_location=True)
+    definition = build_definition(document, lambda _: S3_STORE, location=LOCATION)
+    (source,) = definition.training_data
+    assert source.connection == S3_STORE.credentials
+    assert isinstance(source.source, DataContainerRef)
+    assert (source.source.type, source.source.prefix, source.source.include) == (StoreType.S3, "day", ("*.csv",))
+
+
+def test_type_of_2017_is_kept_and_one_of_another_store_is_refused() -> None:
+    entry = {"connection": "lake", "source": {"container": "a", "type": "s3_datastore"}}
+    definition = build_definition(with_data(entry), lambda _: S3_STORE, location=LOCATION)
+    assert definition.training_data[0].source.type is StoreType.S3_DATASTORE
+    other = {"connection": "lake", "source": {"container": "a", "type": "softlayer_objectstore"}}
+    problem = r"training_data\[0\]\.source\.type: is softlayer_objectstore, but its connection is of type aws"
+    with pytest.raises(InvalidDefinition, match=problem):
+        build_definition(with_data(other), lambda _: S3_STORE, location=LOCATION)
+
+
+def test_mounted_folder_needs_no_connection_and_results_may_be_left_to_the_service() -> None:
+    mount = {"source": {"type": "mount_volume", "path": "/data/x"}}
+    results = {"connection": "my_swift", "target": {"container": "r"}}
+    for document in (with_data(mount), with_data(mount, training_results=results), with_data()):
+        require_valid_definition(document, has_location=True)
+    assert conn_ids(with_data(mount)) == frozenset()
+    assert results_conn_id(with_data(mount)) is None
+    assert results_container(with_data(mount)) is None
+    both = with_data(mount, training_results=results)
+    assert (results_conn_id(both), results_container(both)) == ("my_swift", "r")
+    assert build_definition(both, store, location=LOCATION).results_store.target.container == "r"
+    assert results_conn_id(with_data(mount, {"connection": "lake", "source": {"bucket": "b"}})) == "lake"
 
 
 @pytest.mark.parametrize("empty", ["", " "])
