@@ -102,17 +102,20 @@ def _emulator_url() -> str | None:
 
 
 def _read_key_file(fields: GoogleFields) -> str | None:
-    """Return the key of a service account in the file of the connection; None if it has another kind of credentials."""
+    """Return the key of a service account in the file of the connection; None if it names none."""
     if fields.key_path is None:
         return None
     text = Path(fields.key_path).read_text()
     try:
         content = json.loads(text)
     except ValueError:
+        content = None
+    if not isinstance(content, dict) or content.get("type") != "service_account":
         raise NotConfigured(
-            f"Connection {fields.conn_id!r}: key_path in its extra names a file that is not JSON"
-        ) from None
-    return text if isinstance(content, dict) and content.get("type") == "service_account" else None
+            f"Connection {fields.conn_id!r}: key_path in its extra names a file that is not the key of a service "
+            "account; for other credentials leave it out, and set GOOGLE_APPLICATION_CREDENTIALS on the workers"
+        )
+    return text
 
 
 def _other_credentials(fields: GoogleFields) -> Credentials:
@@ -122,10 +125,7 @@ def _other_credentials(fields: GoogleFields) -> Credentials:
             "apache-airflow-providers-google"
         )
     found: Credentials
-    if fields.key_path is not None:
-        found, _ = google.auth.load_credentials_from_file(fields.key_path, scopes=SCOPES)  # type: ignore[no-untyped-call]
-    else:
-        found, _ = google.auth.default(scopes=SCOPES)
+    found, _ = google.auth.default(scopes=SCOPES)
     return found
 
 
