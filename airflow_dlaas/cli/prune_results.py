@@ -119,15 +119,12 @@ def _row(one: Decision) -> tuple[str, ...]:
 
 
 def _print_outcome(planned: Pruning, *, dry_run: bool) -> None:
-    deletions, kept = len(planned.deletions), len(planned.decisions) - len(planned.deletions)
+    kept = len(planned.decisions) - len(planned.deletions)
     if dry_run:
-        print_line(f"The results of {deletions} trainings would be deleted, those of {kept} stay", err=True)
+        print_line(f"Results that would be deleted: {len(planned.deletions)}; kept: {kept}", err=True)
     else:
         objects = sum(planned.counts.values())
-        print_line(
-            f"The results of {len(planned.counts)} trainings are deleted ({objects:,} objects), those of {kept} stay",
-            err=True,
-        )
+        print_line(f"Deleted results: {len(planned.counts)} ({objects:,} objects); kept: {kept}", err=True)
     for training_id, problem in planned.problems.items():
         print_line(f"{training_id}: {problem}", err=True)
 

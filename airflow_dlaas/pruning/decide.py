@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -118,14 +119,17 @@ def last_value(training: TrainingInputs, metric: str) -> float | None:
     """
     Return the last value of *metric*, by its name with its phase ("validation/loss") or without it.
 
-    None if there is none, or if it is no finite number. A value with exactly this name comes first.
+    None if there is none, or if it is no finite number. A value with exactly this name comes first; "val_loss" is also
+    the loss of the phase "validation".
     """
     named: dict[str, float] = {}
     for one in training.status.metrics:
         for value in one.values:
             named.setdefault(metric_label(one.phase, value.name), value.value)
             named.setdefault(f"\0{value.name}", value.value)
-    found = named.get(metric, named.get(f"\0{metric}"))
+    # The service reports what Keras prints as "val_loss" as the loss of the phase "validation".
+    names = (metric, f"\0{metric}", re.sub(r"^val_", "validation/", metric))
+    found = next((named[one] for one in names if one in named), None)
     return found if found is not None and math.isfinite(found) else None
 
 

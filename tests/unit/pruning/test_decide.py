@@ -46,7 +46,9 @@ def test_the_trainings_of_each_name_are_compared_with_each_other() -> None:
     assert list(outcome(PruneRules(keep=1, name="other"), *listed)) == ["c", "d"]
 
 
-@pytest.mark.parametrize(("metric", "best"), [("loss", "b"), ("validation/loss", "b"), ("accuracy", "c")])
+@pytest.mark.parametrize(
+    ("metric", "best"), [("loss", "b"), ("validation/loss", "b"), ("val_loss", "b"), ("accuracy", "c")]
+)
 def test_the_best_by_the_last_value_of_a_metric_is_kept(metric: str, best: str) -> None:
     listed = [
         document("a", 1, metrics=metrics(loss=0.3, accuracy=0.7)),
@@ -66,7 +68,7 @@ def test_the_mode_decides_which_value_is_the_best() -> None:
 
 def test_a_metric_that_no_training_of_a_name_has_keeps_all_of_them() -> None:
     listed = [document("a", 1, metrics=metrics(loss=1)), document("b", 2), document("c", 3, state="error")]
-    assert kept(PruneRules(keep_best="val_loss"), *listed) == "abc"
+    assert kept(PruneRules(keep_best="train_loss"), *listed) == "abc"
 
 
 def test_a_value_is_found_with_and_without_its_phase() -> None:
