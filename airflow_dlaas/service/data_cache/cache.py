@@ -59,7 +59,8 @@ class DataCache:
     def __enter__(self) -> Self:
         try:
             self._folder.create()
-            self._use_file = UseFile(self._folder.users)
+            with self._folder.locked():
+                self._use_file = UseFile(self._folder.users)
         except OSError as error:
             self._log_unusable(error.strerror or error)
         return self

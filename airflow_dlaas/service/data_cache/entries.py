@@ -12,6 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.data_cache.entry_names import CachedFile, is_entry_name, source_id, subfolder
 from airflow_dlaas.service.data_cache.verified_mark import DURABLE_NS, boot_mark_ns, is_mark
@@ -28,6 +29,9 @@ CHECKSUMS_SUFFIX = ".json"
 """Ending of the file beside an entry with the MD5 of each part."""
 
 LOCK_SUFFIX = ".lock"
+
+LOCK_TIMEOUT = 60.0
+"""Seconds to wait for the lock of the cache. It is held for the removal of files at most, which takes seconds."""
 
 ENTRY_MODE = 0o444
 
@@ -49,7 +53,6 @@ class CacheFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.filling = path / FILLING_FOLDER
-        self.lock_file = path / "cache.lock"
         self.users = path / "users"
         self._mark_ns = DURABLE_NS
         with suppress(OSError):
@@ -60,6 +63,16 @@ class CacheFolder:
         for folder in (self.path, self.path / SOURCES_FOLDER, self.filling, self.users):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """
+        Hold the lock of the cache: use of entries is declared, and entries are removed, by one process at a time.
+
+        :raises BlockingIOError: another process has held it for `LOCK_TIMEOUT`.
+        """
+        with file_lock(self.path / "cache.lock", timeout=LOCK_TIMEOUT):
+            yield
 
     def exists(self) -> bool:
         """Whether the folder is one of a cache."""

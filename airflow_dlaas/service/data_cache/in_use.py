@@ -20,7 +20,11 @@ USE_SUFFIX = ".use"
 
 
 class UseFile:
-    """The file of one learner. Its entries count as used until `close`, or until the process ends."""
+    """
+    The file of one learner. Its entries count as used until `close`, or until the process ends.
+
+    Make it while the cache is locked: another process might lock the new file first, and remove it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / f"{os.getpid()}-{os.urandom(8).hex()}{USE_SUFFIX}"
@@ -54,9 +58,13 @@ def entries_in_use(folder: Path) -> dict[EntryKey, int]:
 
 def uses(folder: Path) -> Iterator[dict[EntryKey, int]]:
     """Yield the sizes of the entries that each learner uses, as `entries_in_use`."""
-    for path in sorted(folder.glob(f"*{USE_SUFFIX}")):
-        if not _is_released(path):
-            yield _read(path)
+    for path in remove_ended(folder):
+        yield _read(path)
+
+
+def remove_ended(folder: Path) -> list[Path]:
+    """Remove the files of learners that do not live any more, while the cache is locked; return the others."""
+    return [path for path in sorted(folder.glob(f"*{USE_SUFFIX}")) if not _is_released(path)]
 
 
 def _is_released(path: Path) -> bool:

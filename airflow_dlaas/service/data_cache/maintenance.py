@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.service.data_cache.entries import CacheFolder
 from airflow_dlaas.service.data_cache.entry_names import CachedFile
 from airflow_dlaas.service.data_cache.in_use import entries_in_use, uses
@@ -37,7 +36,7 @@ def list_sources(folder: CacheFolder) -> list[CachedSource]:
 
     :raises OSError: the folder cannot be read.
     """
-    with file_lock(folder.lock_file):
+    with folder.locked():
         users = Counter(source for sizes in uses(folder.users) for source in {source for source, _ in sizes})
     by_source: dict[str, list[CachedFile]] = {}
     for one in folder.files():
@@ -66,7 +65,7 @@ def prune(
     :raises OSError: the folder cannot be written.
     """
     now = time.time() if now is None else now
-    with file_lock(folder.lock_file):
+    with folder.locked():
         in_use = entries_in_use(folder.users)
         files = list(folder.files())
         unused = [one for one in files if one.key not in in_use]

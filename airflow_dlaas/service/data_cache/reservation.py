@@ -7,14 +7,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.service.data_cache.entries import CacheFolder, EntryState
-from airflow_dlaas.service.data_cache.in_use import UseFile, entries_in_use
+from airflow_dlaas.service.data_cache.in_use import UseFile, entries_in_use, remove_ended
 from airflow_dlaas.service.data_cache.leftovers import remove_leftovers
 from airflow_dlaas.service.data_cache.room import RoomPlan, Stock, plan_room
-
-LOCK_TIMEOUT = 60.0
-"""Seconds to wait for the lock of the cache. It is held for the removal of files at most, which takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ def reserve(
     :param reserved_bytes: free space on the disk of the cache that the folder of the job needs.
     :raises OSError: the folder cannot be used, or another process has locked it for too long.
     """
-    with file_lock(folder.lock_file, timeout=LOCK_TIMEOUT):
+    with folder.locked():
         states = {name: folder.state(source, name, size) for name, size in sizes.items()}
         valid = {name for name, state in states.items() if state is EntryState.VALID}
         to_fill = {name for name, state in states.items() if state is EntryState.UNVERIFIED}
@@ -61,6 +57,8 @@ def reserve(
             plan = plan_room([((source, name), sizes[name]) for name in missing], stock)
             _evict(folder, plan, logger)
             to_fill.update(name for _, name in plan.admitted)
+        else:
+            remove_ended(folder.users)
         use_file.add(source, {name: sizes[name] for name in (*valid, *to_fill)})
     return Reservation(frozenset(valid), frozenset(to_fill))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -18,6 +19,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--learners", type=int, default=6)
     chosen = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("tests.chaos.data_cache").setLevel(logging.INFO)
     with tempfile.TemporaryDirectory(prefix="data-cache-") as folder:
         begun = time.monotonic()
         result = CacheStorm(Path(folder), chosen.seed).run(chosen.rounds, chosen.learners)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import random
 import shutil
@@ -15,6 +16,8 @@ from airflow_dlaas.service.data_cache.leftovers import remove_leftovers
 from airflow_dlaas.service.data_cache.scrub import scrub
 from tests.chaos.data_cache.folder_store import FolderStore
 from tests.chaos.data_cache.learner import SEGMENT_SIZE, LearnerJob, learn, load, verify
+
+logger = logging.getLogger(__name__)
 
 MODES = [LinkMode.SYMLINK, LinkMode.HARDLINK, LinkMode.COPY]
 LIMITS = [10**9, 1_500_000]
@@ -60,6 +63,7 @@ class CacheStorm:
         for number in range(rounds):
             self._round(self._folder / f"round-{number}", learners)
             self.result.rounds += 1
+            logger.info("%s", self.result)
         return self.result
 
     def _round(self, folder: Path, learners: int) -> None:
