@@ -57,6 +57,9 @@ S3_PART = 5 * 1024**2
 SMALL, PIECE = 1000, 1_200_000
 """Bytes of a file that is sent from memory, and of one that is hashed before it is sent."""
 
+_NO_CHECKSUM = frozenset({"damaged"})
+"""A list of names to delete has no checksum except that of TCP."""
+
 _LISTING = r"/c-[0-9a-f]+\?"
 
 SWIFT_UPLOADS: Requests = {
@@ -73,10 +76,7 @@ SWIFT_UPLOADS: Requests = {
     "segments there": RequestKind("GET", r"_segments\?", answered=500, document=True, similar=True),
     "part": RequestKind("PUT", r"_segments/.*/00000001$", sent=SWIFT_PART),
     "joining": RequestKind("PUT", r"multipart-manifest=put", sent=400, answered=100, document=True),
-    # A list of names to delete has no checksum except that of TCP.
-    "deletion": RequestKind(
-        "POST", r"bulk-delete", sent=70, answered=100, document=True, harmless=frozenset({"damaged"})
-    ),
+    "deletion": RequestKind("POST", r"bulk-delete", sent=70, answered=100, document=True, harmless=_NO_CHECKSUM),
 }
 SWIFT_DOWNLOADS: Requests = {
     "login": RequestKind("GET", r"^/auth/v1\.0$"),
@@ -105,6 +105,25 @@ S3_DOWNLOADS: Requests = {
     "piece": RequestKind("GET", r"/data/piece$", answered=PIECE, similar=True),
     "part of parts": RequestKind("GET", r"/data/large\b", answered=40_000),
     "part of one piece": RequestKind("GET", r"/data/wide\b", answered=40_000),
+}
+
+GCS_PART = 1024**2
+"""Bytes of a part of an object in Google Cloud Storage in these tests."""
+
+GCS_UPLOADS: Requests = {
+    "listing": RequestKind("GET", r"/o\?.*prefixes", answered=300, document=True),
+    "part": RequestKind("POST", r"uploadType=multipart", sent=GCS_PART),
+    "joining": RequestKind("POST", r"/compose\?", sent=300, answered=200, document=True),
+    "deletion": RequestKind(
+        "POST", r"^/batch/", sent=200, answered=100, document=True, harmless=frozenset({"damaged"})
+    ),
+}
+GCS_DOWNLOADS: Requests = {
+    "listing": RequestKind("GET", r"/o\?.*prefixes", answered=300, document=True),
+    "small": RequestKind("GET", r"small\?.*alt=media", answered=SMALL),
+    "piece": RequestKind("GET", r"piece\?.*alt=media", answered=PIECE, similar=True),
+    "part of parts": RequestKind("GET", r"large\?.*alt=media", answered=40_000),
+    "part of one piece": RequestKind("GET", r"wide\?.*alt=media", answered=40_000),
 }
 
 WRITES = {"small": "data/small", "piece": "data/piece", "part": "data/large", "joining": "data/large"}
