@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class FoundCredentials:
         minutes = max(0, int((self.expires - now).total_seconds() // 60))
         hours, rest = divmod(minutes, 60)
         length = f"{hours} h {rest} min" if hours else f"{rest} min"
-        return f"for {length}, until {self.expires:%Y-%m-%d %H:%M:%S} UTC"
+        return f"for {length}, until {self.expires.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class StoreFields(Protocol):

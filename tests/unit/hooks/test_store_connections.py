@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -189,6 +190,10 @@ def test_the_end_of_temporary_credentials_is_described() -> None:
     connection = s3_of(aws())
     ends = FoundCredentials(connection, now + timedelta(minutes=75), is_temporary=True)
     assert ends.describe_end(now) == "for 1 h 15 min, until 2026-03-01 13:15:00 UTC"
+    local = timezone(timedelta(hours=2))
+    assert replace(ends, expires=(now + timedelta(minutes=75)).astimezone(local)).describe_end(
+        now
+    ) == ends.describe_end(now)
     assert FoundCredentials(connection, is_temporary=True).describe_end(now) == "for a time that is not known"
     assert FoundCredentials(connection).describe_end(now) is None
 
