@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 
 from airflow_dlaas.contract.store_names import has_dot_component
@@ -11,21 +12,27 @@ from airflow_dlaas.storage.object_store import StoredObject
 from airflow_dlaas.storage.swift.account import SwiftAccount
 from airflow_dlaas.storage.swift.segment_names import owned_segments, segment_container, segment_owner
 
+Segments = AbstractSet[tuple[str, str]]
+"""Container and name of each."""
 
-def current_segments(account: SwiftAccount, container: str, name: str) -> set[str]:
-    """Return the names of the segments that only the object *name* consists of; empty without such an object."""
+
+def current_segments(account: SwiftAccount, container: str, name: str) -> set[tuple[str, str]]:
+    """Return the segments that only the object *name* consists of; empty without such an object."""
     try:
         return owned_segments(container, name, account.get_layout(container, name).parts)
     except ObjectNotFound:
         return set()
 
 
-def delete_orphans(account: SwiftAccount, container: str, name: str, segments: Iterable[str]) -> None:
+def delete_orphans(account: SwiftAccount, container: str, name: str, segments: Segments) -> None:
     """Delete those of *segments* that the object *name*, as it is now, does not consist of."""
-    candidates = set(segments)
-    if candidates:
-        orphans = candidates - current_segments(account, container, name)
-        account.delete(segment_container(container), sorted(orphans))
+    if segments:
+        _delete_segments(account, segments - current_segments(account, container, name))
+
+
+def _delete_segments(account: SwiftAccount, segments: Segments) -> None:
+    for container in sorted({stored_in for stored_in, _ in segments}):
+        account.delete(container, sorted(name for stored_in, name in segments if stored_in == container))
 
 
 @contextmanager
@@ -45,7 +52,7 @@ def delete_stored(account: SwiftAccount, container: str, objects: Sequence[Store
     for name in segmented:
         segments = current_segments(account, container, name)  # empty if another program has deleted it meanwhile
         account.delete(container, [name])
-        account.delete(segment_container(container), sorted(segments))
+        _delete_segments(account, segments)
 
 
 def delete_abandoned(account: SwiftAccount, container: str, prefix: str, is_abandoned: Callable[[str], bool]) -> None:

@@ -20,6 +20,9 @@ from airflow_dlaas.storage.object_store import Part, StoredObject
 UNKNOWN_SIZE = 0
 """The object's size in the names of segments of a stream; no other upload in segments has this size."""
 
+S3_PARTS_SUFFIX = "+segments"
+"""What Swift's S3 API adds to the name of a container, for the container with the parts of its objects."""
+
 _SEGMENT_NAME = re.compile(r"dlaas/(?P<size>\d+)/(?P<cut>\d+)/(?P<upload>[0-9a-f]{16})/(?P<number>\d{8})")
 _SEGMENT = re.compile(rf"(?P<owner>.+)/{_SEGMENT_NAME.pattern}", re.DOTALL)
 
@@ -63,19 +66,17 @@ def find_segments(name: str, listing: Iterable[StoredObject]) -> Iterator[Stored
             yield StoredSegment(one, int(match["size"]), int(match["cut"]), int(match["number"]))
 
 
-def owned_segments(container: str, name: str, parts: Iterable[Part]) -> set[str]:
+def owned_segments(container: str, name: str, parts: Iterable[Part]) -> set[tuple[str, str]]:
     """
-    Return the names of the segments in *parts* that belong to this object only, and are deleted with it.
+    Return container and name of the segments in *parts* that belong to this object only, and are deleted with it.
 
-    These are the segments in the container for segments whose names are below the object's name: a convention of
-    Swift's tools. Other segments may be shared with other objects.
+    These are the segments in a container for segments whose names are below the object's name: a convention of
+    Swift's tools, and of Swift's own S3 API, which has a container of its own for them. Other segments may be shared
+    with other objects.
     """
+    containers = {segment_container(container), f"{container}{S3_PARTS_SUFFIX}"}
     segments = (part.segment for part in parts if part.segment)
-    return {
-        segment
-        for stored_in, segment in segments
-        if stored_in == segment_container(container) and segment.startswith(f"{name}/")
-    }
+    return {one for one in segments if one[0] in containers and one[1].startswith(f"{name}/")}
 
 
 def require_segment_names(container: str, name: str, size: int, part_size: int) -> None:

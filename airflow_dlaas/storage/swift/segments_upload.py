@@ -94,7 +94,7 @@ class SegmentsUpload:
             parts.append(replace(part, start=start))
             start += part.size
         used = {part.segment[1] for part in parts if part.segment}
-        self._account.delete(self._segment_container, sorted(self._existing - used - replaced))
+        self._account.delete(self._segment_container, sorted(self._existing - used - {name for _, name in replaced}))
         self._account.complete_multipart(self._container, self._name, parts, content_type=content_type)
         delete_orphans(self._account, self._container, self._name, replaced)
 

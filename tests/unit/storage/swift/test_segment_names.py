@@ -44,8 +44,12 @@ def test_owned_segments_excludes_segments_that_may_be_shared() -> None:
         Part(1, 1, "m", (segment_container("c"), "shared/1")),
         Part(2, 1, "m", ("elsewhere", "big/1")),
         Part(3, 1, "m"),
+        Part(4, 1, "m", ("c+segments", "big/an-upload/1")),
     ]
-    assert owned_segments("c", "big", parts) == {"big/dlaas/1"}
+    assert owned_segments("c", "big", parts) == {
+        (segment_container("c"), "big/dlaas/1"),
+        ("c+segments", "big/an-upload/1"),
+    }
 
 
 @pytest.mark.parametrize(
