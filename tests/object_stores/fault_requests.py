@@ -36,6 +36,8 @@ class RequestKind:
     """Whether another kind of request uses the same code: it is left out where each test takes long."""
     harmless: frozenset[str] = frozenset()
     """Kinds of faults that need no retry, or that no client can detect."""
+    recovered: frozenset[str] = frozenset()
+    """Kinds of faults that a transfer survives even if they last, because the client finds what the store has done."""
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -94,7 +96,13 @@ S3_UPLOADS: Requests = {
     "small": RequestKind("PUT", r"/data/small$", sent=SMALL),
     "piece": RequestKind("PUT", r"/data/piece$", sent=PIECE, similar=True),
     "uploads there": RequestKind("GET", r"[?&]uploads\b", answered=300, document=True, similar=True),
-    "beginning": RequestKind("POST", r"[?&]uploads\b", answered=300, document=True),
+    "beginning": RequestKind(
+        "POST",
+        r"[?&]uploads\b",
+        answered=300,
+        document=True,
+        recovered=frozenset({"answer lost", "reply reset", "reply truncated"}),
+    ),
     "part": RequestKind("PUT", r"/data/large\?.*partNumber=2\b", sent=S3_PART),
     "joining": RequestKind("POST", r"[?&]uploadId=", sent=200, answered=200, document=True),
     "deletion": RequestKind("POST", r"[?&]delete\b", sent=100, answered=100, document=True),

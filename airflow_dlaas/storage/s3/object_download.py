@@ -52,7 +52,8 @@ class ObjectDownload:
     def _verifier(self, headers: Headers) -> ChecksumVerifier:
         object_name = f"{self.container}/{self.name}"
         with translate_parse_errors(self.session.keys):
-            size, etag = int(headers["content-length"]), normalize_etag(headers.get("etag", ""))
+            # Without an ETag, it is no response of S3 but, for example, the page of a proxy.
+            size, etag = int(headers["content-length"]), normalize_etag(headers["etag"])
         if has_other_etag(headers):
             return ChecksumVerifier(object_name, [Part(0, size)])
         if part_count(etag):
