@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from typing_extensions import Self
 
 from airflow_dlaas._util.retry import RetryPolicy
-from airflow_dlaas.contract.store_connections import S3StoreConnection, StoreConnection, SwiftStoreConnection
+from airflow_dlaas.contract.store_connections import (
+    S3StoreConnection,
+    StoreConnection,
+    SwiftStoreConnection,
+)
 from airflow_dlaas.storage.object_store import ObjectStore
 
 
@@ -49,14 +53,18 @@ class OpenOptions:
     """Seconds that the store may be silent."""
     require_allowed: Callable[[str], None] | None = None
     """Raises `StoreNotAllowed` for a URL that must not be called, also one that a login returns."""
-    renew: Callable[[], StoreConnection] | None = None
-    """Returns the connection with credentials that are valid now, for temporary ones. A store calls it for each request
-    that it signs; the same credentials are returned until they end soon. It raises a `StoreError`."""
+    renew: Callable[[], Any] | None = None
+    """Returns a connection of the same kind with credentials that are valid now, for temporary ones. A store calls it
+    for each request; the same connection is returned until its credentials end soon. It raises a `StoreError`."""
     retry_policy: RetryPolicy = RetryPolicy()  # noqa: RUF009  (frozen)
 
 
 def open_object_store(connection: StoreConnection, options: OpenOptions | None = None) -> OpenedStore:
-    """Open the store of *connection*; sends no request. Its library is imported now."""
+    """
+    Open the store of *connection*; sends no request. Its library is imported now.
+
+    :raises StoreError: the URL of the store cannot be used.
+    """
     options = options or OpenOptions()
     if isinstance(connection, SwiftStoreConnection):
         from airflow_dlaas.storage.swift.store import SwiftStore
@@ -79,6 +87,7 @@ def open_object_store(connection: StoreConnection, options: OpenOptions | None =
             read_timeout=options.read_timeout,
             require_allowed=options.require_allowed,
             retry_policy=options.retry_policy,
+            renew=options.renew,
         )
     from airflow_dlaas.storage.gcs.store import GcsStore
 
@@ -89,4 +98,5 @@ def open_object_store(connection: StoreConnection, options: OpenOptions | None =
         read_timeout=options.read_timeout,
         require_allowed=options.require_allowed,
         retry_policy=options.retry_policy,
+        renew=options.renew,
     )

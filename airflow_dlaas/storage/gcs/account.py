@@ -40,9 +40,15 @@ LIMITS = StoreLimits(
 class GcsAccount(WholeObjects):
     """The methods of `ObjectStore` that are about containers and names."""
 
-    def __init__(self, connection: GcsStoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        connection: GcsStoreConnection,
+        http_options: HttpOptions,
+        retry_policy: RetryPolicy,
+        renew: Callable[[], GcsStoreConnection] | None = None,
+    ) -> None:
         self._connection = connection
-        self.session = GcsSession(connection, http_options, retry_policy)
+        self.session = GcsSession(connection, http_options, retry_policy, renew)
 
     def check(self, container: str) -> None:
         require_container_name(container)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,15 +35,25 @@ class AuthToken:
 
 
 class Authenticator:
-    """Has the token of a connection. Thread-safe."""
+    """
+    Has the token of a connection. Thread-safe.
 
-    def __init__(self, connection: GcsStoreConnection, http_options: HttpOptions) -> None:
+    :param renew: returns the connection with a token that is valid now, in the place of a fixed one.
+    """
+
+    def __init__(
+        self,
+        connection: GcsStoreConnection,
+        http_options: HttpOptions,
+        renew: Callable[[], GcsStoreConnection] | None = None,
+    ) -> None:
         self._http_options = http_options
         self._lock = threading.Lock()
         self._fixed: AuthToken | None = None
         self._key = connection.credentials
         if connection.credentials is None:
-            self._fixed = AuthToken(connection.access_token.get_secret_value() if connection.access_token else "")
+            self._fixed = _fixed_token(connection)
+        self._renew = renew
         self._credentials: Any = None
         self._token: AuthToken | None = None
 
@@ -58,6 +68,8 @@ class Authenticator:
         :raises StoreNotAllowed: the URL for tokens in the credentials must not be called.
         """
         if self._fixed is not None:
+            if self._renew is not None and (token := _fixed_token(self._renew())) != self._fixed:
+                self._fixed = token
             return self._fixed
         with self._lock:
             if self._credentials is None:
@@ -103,6 +115,10 @@ class Authenticator:
         if self._token is not None and not is_required and credentials.token_state.name == "STALE":
             return self._token  # it is still valid for some minutes
         raise problem
+
+
+def _fixed_token(connection: GcsStoreConnection) -> AuthToken:
+    return AuthToken(connection.access_token.get_secret_value() if connection.access_token else "")
 
 
 def parse_service_account(text: str) -> Mapping[str, Any]:

@@ -31,12 +31,18 @@ _log = logging.getLogger(__name__)
 class GcsSession:
     """One token for all threads, and the connections to the store. Thread-safe."""
 
-    def __init__(self, connection: GcsStoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        connection: GcsStoreConnection,
+        http_options: HttpOptions,
+        retry_policy: RetryPolicy,
+        renew: Callable[[], GcsStoreConnection] | None = None,
+    ) -> None:
         self.url = connection.url.rstrip("/")
         """The URL of the store, which errors name."""
         self._pool = HttpPool(http_options)
         self._retry_policy = retry_policy
-        self._authenticator = Authenticator(connection, http_options)
+        self._authenticator = Authenticator(connection, http_options, renew)
 
     def close(self) -> None:
         """Close idle connections. The session can be used afterwards; it then makes new ones."""

@@ -43,6 +43,7 @@ class GcsStore(GcsAccount):
         read_timeout: float = 60,
         require_allowed: Callable[[str], None] | None = None,
         retry_policy: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
+        renew: Callable[[], GcsStoreConnection] | None = None,
     ) -> Self:
         """
         Make a store of *connection*, without a request.
@@ -51,8 +52,10 @@ class GcsStore(GcsAccount):
         :param connect_timeout: seconds to reach the server; *read_timeout*: seconds that it may be silent.
         :param require_allowed: raises `StoreNotAllowed` for a URL that must not be called: the one for tokens in the
             key of a service account, unless it is Google's own.
+        :param renew: returns the connection with a token that is valid now; called for each request.
         """
-        return cls(connection, HttpOptions(verify, connect_timeout, read_timeout, require_allowed), retry_policy)
+        http_options = HttpOptions(verify, connect_timeout, read_timeout, require_allowed)
+        return cls(connection, http_options, retry_policy, renew)
 
     def __repr__(self) -> str:
         return f"<GcsStore at {self.session.url}>"

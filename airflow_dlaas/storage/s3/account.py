@@ -60,9 +60,15 @@ _EXISTS_CODES = {"BucketAlreadyOwnedByYou"}
 class S3Account:
     """The base class of `S3Store`, with the methods that transfer no content; `ObjectStore` has their guarantees."""
 
-    def __init__(self, connection: S3StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        connection: S3StoreConnection,
+        http_options: HttpOptions,
+        retry_policy: RetryPolicy,
+        renew: Callable[[], S3StoreConnection] | None = None,
+    ) -> None:
         self._connection = connection
-        self.session = S3Session(connection, http_options, retry_policy)
+        self.session = S3Session(connection, http_options, retry_policy, renew)
         self._has_checksum_etags: dict[str, bool] = {}
         self._has_bulk_delete = True
 

@@ -36,7 +36,7 @@ from airflow_dlaas.storage.s3.addressing import (
 from airflow_dlaas.storage.s3.errors import ConnectionKeys, error_in_success, translate_errors
 from airflow_dlaas.storage.s3.requests import S3Request
 from airflow_dlaas.storage.s3.responses import parse_error
-from airflow_dlaas.storage.s3.signing import Signer
+from airflow_dlaas.storage.s3.signing import Signer, make_signer
 
 T = TypeVar("T")
 
@@ -51,7 +51,13 @@ _WRONG_REGION_STATUSES = {HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.TEMPORARY_RED
 class S3Session:
     """The connections to one store, with one access key or with none. Thread-safe."""
 
-    def __init__(self, connection: S3StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        connection: S3StoreConnection,
+        http_options: HttpOptions,
+        retry_policy: RetryPolicy,
+        renew: Callable[[], S3StoreConnection] | None = None,
+    ) -> None:
         self.keys = ConnectionKeys.of(connection)
         """What errors name."""
         self.endpoint_url = normalize_endpoint(connection.url)
@@ -62,12 +68,8 @@ class S3Session:
         self._require_allowed = http_options.require_allowed
         self._retry_policy = retry_policy
         self._addressing = connection.addressing or "auto"
-        token = connection.session_token
-        self._signer = (
-            None
-            if connection.anonymous
-            else Signer(connection.user, connection.secret, token.get_secret_value() if token else None)
-        )
+        self._renew = renew
+        self._signer = (connection, make_signer(connection))
         self._regions: dict[str, str] = {}
         self._allowed: set[str] = set()
 
@@ -172,9 +174,10 @@ class S3Session:
         region = self._regions.get(request.bucket, self.region)
         address = self._address(request, region)
         target = address.path + request.sent_query
-        if self._signer is None:
+        signer = self._current_signer()
+        if signer is None:
             return HttpRequest(request.method, address.base_url, target, request.headers)
-        headers = self._signer.sign(
+        headers = signer.sign(
             request.method,
             address.host,
             address.signed_path,
@@ -184,6 +187,14 @@ class S3Session:
             now=datetime.now(timezone.utc),
         )
         return HttpRequest(request.method, address.base_url, target, headers)
+
+    def _current_signer(self) -> Signer | None:
+        """Return the signer with keys that are valid now; None for anonymous requests."""
+        known, signer = self._signer
+        if self._renew is not None and (connection := self._renew()) is not known:
+            signer = make_signer(connection)
+            self._signer = (connection, signer)
+        return signer
 
     def _address(self, request: S3Request, region: str) -> Address:
         endpoint_url = endpoint_in_region(self.endpoint_url, region)

@@ -12,6 +12,8 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 
+from airflow_dlaas.contract.store_connections import S3StoreConnection
+
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 """Instead of the SHA-256 of the body. The body of a PUT is protected by its MD5, a header that is signed."""
 
@@ -83,3 +85,11 @@ class Signer:
 
 def _digest(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
+
+
+def make_signer(connection: S3StoreConnection) -> Signer | None:
+    """Return the signer of a connection; None for anonymous requests."""
+    if connection.anonymous:
+        return None
+    token = connection.session_token
+    return Signer(connection.user, connection.secret, token.get_secret_value() if token else None)

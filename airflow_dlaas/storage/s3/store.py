@@ -45,6 +45,7 @@ class S3Store(S3Account, WholeObjects):
         read_timeout: float = 60,
         require_allowed: Callable[[str], None] | None = None,
         retry_policy: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
+        renew: Callable[[], S3StoreConnection] | None = None,
     ) -> Self:
         """
         Make a store of *connection*, without a request.
@@ -52,8 +53,10 @@ class S3Store(S3Account, WholeObjects):
         :param verify: whether to check certificates, or the path of the authorities to trust.
         :param connect_timeout: seconds to reach the server; *read_timeout*: seconds that it may be silent.
         :param require_allowed: raises `StoreNotAllowed` for a URL that must not be called.
+        :param renew: returns the connection with keys that are valid now; called for each request.
         """
-        return cls(connection, HttpOptions(verify, connect_timeout, read_timeout, require_allowed), retry_policy)
+        http_options = HttpOptions(verify, connect_timeout, read_timeout, require_allowed)
+        return cls(connection, http_options, retry_policy, renew)
 
     def __repr__(self) -> str:
         return f"<S3Store {self._connection.user or 'anonymous'} at {self._connection.url}>"
