@@ -41,6 +41,7 @@ class GcsSession:
         self.url = connection.url.rstrip("/")
         """The URL of the store, which errors name."""
         self._pool = HttpPool(http_options)
+        self._require_allowed = http_options.require_allowed
         self._retry_policy = retry_policy
         self._authenticator = Authenticator(connection, http_options, renew)
 
@@ -67,7 +68,10 @@ class GcsSession:
         :param what: the operation and its object, as the log has it: "Listing bucket a".
         :param retry_policy: None means the policy of the session.
         :raises StoreError: what *attempt* raises last; errors of the HTTP libraries are translated.
+        :raises StoreNotAllowed: the URL of the store must not be called.
         """
+        if self._require_allowed is not None:
+            self._require_allowed(self.url)
         state = RetryState(retry_policy or self._retry_policy)
         while True:
             try:

@@ -50,8 +50,8 @@ class GcsStore(GcsAccount):
 
         :param verify: whether to check certificates, or the path of the authorities to trust.
         :param connect_timeout: seconds to reach the server; *read_timeout*: seconds that it may be silent.
-        :param require_allowed: raises `StoreNotAllowed` for a URL that must not be called: the one for tokens in the
-            key of a service account, unless it is Google's own.
+        :param require_allowed: raises `StoreNotAllowed` for a URL that must not be called: that of the store, and the
+            one for tokens in the key of a service account, unless it is Google's own.
         :param renew: returns the connection with a token that is valid now; called for each request.
         """
         http_options = HttpOptions(verify, connect_timeout, read_timeout, require_allowed)
