@@ -51,35 +51,40 @@ class ListedFetcher:
         stored = planned.stored
         if stored.digest is None:
             raise Unidentified
-        if stored.md5 is None or is_large(planned.size, self._fetcher.segment_size):
-            layout = self._require_listed_layout(stored)
-            self._fetcher.fetch_parts(
-                planned, target, layout, lambda _: on_verified(self._verified_parts(stored, target, layout))
-            )
-            return
-        if planned.size:
-            self._fetch_piece(stored, stored.md5, target)
-        elif self._store.get(self._container, stored.name, target):
-            target.unlink(missing_ok=True)
-            self._require_listed_layout(stored)  # it was replaced, or is a dynamic large object of Swift
-            raise Corrupted(f"{self._container}/{stored.name} was replaced after it was listed: list it again")
-        on_verified(())
-
-    def _fetch_piece(self, stored: StoredObject, md5: str, target: Path) -> None:
-        layout, part = ObjectLayout(stored.size, "", md5), Part(0, stored.size, md5)
-        try:
+        if not self.is_in_parts(planned):
             with atomic_write(target) as file:
-                descriptor = file.fileno()
+                self.fetch_into(planned, file.fileno())
+            on_verified(())
+            return
+        layout = self._require_listed_layout(stored)
+        self._fetcher.fetch_parts(
+            planned, target, layout, lambda _: on_verified(self._verified_parts(stored, target, layout))
+        )
 
-                def write_at(offset: int, chunk: bytes) -> None:
-                    remaining = memoryview(chunk)
-                    while remaining:
-                        count = _write(descriptor, remaining, offset, target)
-                        offset, remaining = offset + count, remaining[count:]
+    def is_in_parts(self, planned: PlannedDownload) -> bool:
+        """Whether an object is fetched in parts."""
+        return planned.stored.md5 is None or is_large(planned.size, self._fetcher.segment_size)
 
-                self._store.get_part(
-                    self._container, stored.name, layout, part, write_at, on_progress=self._tracker.advance
-                )
+    def fetch_into(self, planned: PlannedDownload, descriptor: int) -> None:
+        """Fetch an object that is not fetched in parts into an open, empty file; the errors are those of `fetch`."""
+        stored = planned.stored
+        if not stored.size:
+            if self._store.read_range(self._container, stored.name, 0, 1):
+                self._require_listed_layout(stored)  # it was replaced, or is a dynamic large object of Swift
+                raise _replaced(self._container, stored)
+            return
+
+        def write_at(offset: int, chunk: bytes) -> None:
+            remaining = memoryview(chunk)
+            while remaining:
+                count = _write(descriptor, remaining, offset)
+                offset, remaining = offset + count, remaining[count:]
+
+        layout, part = ObjectLayout(stored.size, "", stored.md5), Part(0, stored.size, stored.md5)
+        try:
+            self._store.get_part(
+                self._container, stored.name, layout, part, write_at, on_progress=self._tracker.advance
+            )
         except Corrupted:
             self._require_listed_layout(stored)
             raise
@@ -101,7 +106,7 @@ class ListedFetcher:
             # ETag of the layout is not that of the parts.
             is_listed = self._store.stat(self._container, stored.name).digest == stored.digest
         if layout.size != stored.size or not is_listed:
-            raise Corrupted(f"{self._container}/{stored.name} was replaced after it was listed: list it again")
+            raise _replaced(self._container, stored)
         return layout
 
     def _verified_parts(self, stored: StoredObject, target: Path, layout: ObjectLayout) -> Sequence[Part]:
@@ -123,12 +128,16 @@ class ListedFetcher:
         return parts
 
 
-def _write(descriptor: int, data: memoryview, offset: int, target: Path) -> int:
-    """Write as `os.pwrite`; an error is not taken for one of the network by the store, which calls this."""
+def _replaced(container: str, stored: StoredObject) -> Corrupted:
+    return Corrupted(f"{container}/{stored.name} was replaced after it was listed: list it again")
+
+
+def _write(descriptor: int, data: memoryview, offset: int) -> int:
+    """Write as `os.pwrite`; the store, which calls this, does not take an error for one of the network."""
     try:
         return os.pwrite(descriptor, data, offset)
     except OSError as error:
-        raise HostError(f"{target} cannot be written: {error.strerror or error}") from error
+        raise HostError(f"A file cannot be written: {error.strerror or error}") from error
 
 
 def _hashed_parts(descriptor: int, layout: ObjectLayout, segment_size: int) -> list[Part]:

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from airflow_dlaas._util.file_lock import file_lock
+from airflow_dlaas._util.file_lock import acquire_file_lock, file_lock
 from airflow_dlaas.service.data_cache.content import has_its_checksums, opened_entry, write_checksums
 from airflow_dlaas.service.data_cache.entries import CacheFolder, EntryState, translate_errors
 from airflow_dlaas.service.data_cache.fetch import ListedFetcher, Unidentified
@@ -27,9 +27,6 @@ from airflow_dlaas.storage.transfer.worker_pool import TransferAborted, WorkerPo
 
 POLL_INTERVAL = 0.2
 """Seconds between two looks at an entry that another process fills."""
-
-DURABLE_SIZE = 128 * 1024**2
-"""Bytes from which on content is written to the disk (`fsync`) when it is fetched."""
 
 ReadyCallback = Callable[[PlannedDownload, str, bool], object]
 """Receives an entry that is there: its object, its name, and whether it was fetched just now."""
@@ -107,20 +104,72 @@ class EntryFiller:
                 raise TransferAborted
 
     def _try_to_fill(self, planned: PlannedDownload, name: str) -> bool:
-        """Fill one entry, or begin to fill a large one; return False if another process is filling it."""
-        with translate_errors(self._folder), ExitStack() as lock:
-            is_there = self._folder.state(self._source, name, planned.size) is EntryState.VALID
-            if not is_there:
+        """Fill one entry, or begin to fill it in parts; return False if another process is filling it."""
+        with translate_errors(self._folder):
+            if self._folder.state(self._source, name, planned.size) is EntryState.VALID:
+                is_fetched: bool | None = False
+            else:
+                fill = self._fill_in_parts if self._fetcher.is_in_parts(planned) else self._fill_piece
                 try:
-                    lock.enter_context(file_lock(self._folder.fill_lock(self._source, name), timeout=0, unlink=True))
+                    is_fetched = fill(planned, name)
                 except BlockingIOError:
                     return False
-                is_there = self._has_valid_entry(planned, name)
-            if not is_there:
-                self._fetch(planned, name, lock.pop_all())
-                return True
-        self._on_ready(planned, name, False)
+        if is_fetched is not None:
+            self._on_ready(planned, name, is_fetched)
         return True
+
+    def _fill_piece(self, planned: PlannedDownload, name: str) -> bool | None:
+        """
+        Fill an entry from one request; return whether it was fetched, and None if it cannot be cached.
+
+        The file that is fetched is its own lock. A separate one would be removed for each object, and ext4 becomes slow
+        where thousands of files have just been removed.
+
+        :raises BlockingIOError: another process is filling it.
+        """
+        target = self._folder.filling_path(self._source, name)
+        descriptor = acquire_file_lock(target, timeout=0)
+        is_added = False
+        try:
+            if self._has_valid_entry(planned, name):
+                return False
+            os.ftruncate(descriptor, 0)
+            self._fetcher.fetch_into(planned, descriptor)
+            self._folder.add(target, self._source, name, self._used_ns)
+            is_added = True
+        except Unidentified:
+            self._add_unidentified(planned)
+            return None
+        finally:
+            if not is_added:
+                target.unlink(missing_ok=True)
+            os.close(descriptor)
+        return True
+
+    def _fill_in_parts(self, planned: PlannedDownload, name: str) -> bool | None:
+        """Begin to fill an entry by further work items; return False if it is there, and otherwise None."""
+        with ExitStack() as lock:
+            lock.enter_context(file_lock(self._folder.fill_lock(self._source, name), timeout=0, unlink=True))
+            if self._has_valid_entry(planned, name):
+                return False
+            with self._lock:
+                self._held_locks[name] = lock.pop_all()
+        target = self._folder.filling_path(self._source, name)
+        try:
+            self._fetcher.fetch(planned, target, partial(self._add_parts, planned, name, target))
+        except Unidentified:
+            self._add_unidentified(planned)
+            self._release(name)
+        return None
+
+    def _add_unidentified(self, planned: PlannedDownload) -> None:
+        with self._lock:
+            self.unidentified.append(planned)
+
+    def _release(self, name: str) -> None:
+        with self._lock:
+            lock = self._held_locks.pop(name)
+        lock.close()
 
     def _has_valid_entry(self, planned: PlannedDownload, name: str) -> bool:
         """Return whether the locked entry is there, and verify it if needed; remove a damaged one."""
@@ -145,30 +194,13 @@ class EntryFiller:
         if self._pool.tracker.is_aborted:
             raise TransferAborted
 
-    def _fetch(self, planned: PlannedDownload, name: str, lock: ExitStack) -> None:
-        """Fetch the entry of which *lock* is held; it is released when the entry is there, or the fill ends."""
-        with self._lock:
-            self._held_locks[name] = lock
-        target = self._folder.filling_path(self._source, name)
-        try:
-            self._fetcher.fetch(planned, target, partial(self._add, planned, name, target))
-        except Unidentified:
-            with self._lock:
-                self.unidentified.append(planned)
-            lock.close()
-
-    def _add(self, planned: PlannedDownload, name: str, target: Path, parts: Sequence[Part]) -> None:
+    def _add_parts(self, planned: PlannedDownload, name: str, target: Path, parts: Sequence[Part]) -> None:
         with translate_errors(self._folder):
             if parts:
                 write_checksums(self._folder, self._source, name, parts)
-            # A large object is not to be read again after a restart of the machine (`verified_mark`).
-            durable = planned.size >= DURABLE_SIZE
-            if durable:
-                _sync(target)
-            self._folder.add(target, self._source, name, self._used_ns, durable=durable)
-        with self._lock:
-            lock = self._held_locks.pop(name)
-        lock.close()
+            _sync(target)  # a large object is not to be read again after a restart of the machine (`verified_mark`)
+            self._folder.add(target, self._source, name, self._used_ns, durable=True)
+        self._release(name)
         self._on_ready(planned, name, True)
 
 

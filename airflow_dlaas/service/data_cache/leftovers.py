@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from airflow_dlaas._util.file_lock import file_lock
@@ -27,7 +27,11 @@ def remove_leftovers(folder: CacheFolder, parts_max_age: float = PARTS_MAX_AGE) 
         match = _FILLING.fullmatch(path.name)
         if match is None or path.name.endswith(LOCK_SUFFIX):
             continue
-        with suppress(OSError), file_lock(folder.filling / (match["key"] + LOCK_SUFFIX), timeout=0, unlink=True):
+        lock = folder.filling / (match["key"] + LOCK_SUFFIX)
+        with suppress(OSError), ExitStack() as stack:
+            if lock.exists():
+                stack.enter_context(file_lock(lock, timeout=0))
+            stack.enter_context(file_lock(path, timeout=0))
             if match["parts"] is None or time.time() - path.stat().st_mtime >= parts_max_age:
                 path.unlink(missing_ok=True)
                 removed += 1

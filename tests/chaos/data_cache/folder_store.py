@@ -72,6 +72,9 @@ class FolderStore:
         temporary.replace(destination)
         return len(content)
 
+    def read_range(self, _container: str, name: str, start: int, end: int) -> bytes:
+        return self._read(name)[start:end]
+
     def get_part(
         self,
         _container: str,

@@ -41,7 +41,7 @@ def test_training_waits_for_the_fill_of_another_and_takes_over_when_that_ends(
     store = MemoryStore(one=b"hello", two=b"world")
     stage.load(MemoryStore(), "nothing")
     listed = next(iter(store.list_objects("c")))
-    lock = stage.folder.fill_lock(source_id(ACCOUNT, "c"), entry_name(listed) or "")
+    lock = stage.folder.filling_path(source_id(ACCOUNT, "c"), entry_name(listed) or "")
     descriptor = acquire_file_lock(lock, timeout=0)
     future = start_in_thread(lambda: stage.load(store), name="training")
     until(lambda: "waits for 1 files, 5 bytes" in caplog.text)
