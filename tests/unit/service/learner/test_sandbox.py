@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv
+from airflow_dlaas.service.learner.mounts import Mount
+from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv, with_mounts
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 JOB = JobDirectory(Path("/srv/dlaas/jobs/training-abcdefghi"))
@@ -31,6 +32,28 @@ def test_folder_of_data_that_is_a_link_is_read_only(tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(tmp_path)
     line = a_sandbox(JobDirectory(tmp_path))
     assert next(line[at - 1] for at, word in enumerate(line) if word == str(tmp_path / "data")) == "--ro-bind"
+
+
+def test_mounts_are_visible_where_they_are_the_outer_one_first() -> None:
+    inner = Mount("f", Path("/mnt/a/b"), Path("/mnt/a/b"), "b", writable=True)
+    outer = Mount("f", Path("/mnt/a"), Path("/mnt/a"), "a", writable=False)
+    line = with_mounts(a_sandbox(), JOB, [inner, outer])
+    place = line.index("/mnt/a")
+    assert line[place - 1 : place + 5] == ["--ro-bind", "/mnt/a", "/mnt/a", "--bind", "/mnt/a/b", "/mnt/a/b"]
+    assert line.index(f"{JOB.path}/tmp") < place < line.index("--remount-ro")
+
+
+@pytest.mark.parametrize(("writable", "option"), [(True, "--bind"), (False, "--ro-bind")])
+def test_single_mount_is_the_folder_of_data(writable: bool, option: str) -> None:
+    mount = Mount("f", Path("/mnt/a"), Path("/mnt/a"), ".", writable=writable)
+    line = with_mounts(a_sandbox(), JOB, [mount])
+    assert line[line.index("--remount-ro") - 3 : line.index("--remount-ro")] == [option, "/mnt/a", f"{JOB.path}/data"]
+
+
+def test_files_of_the_cache_are_read_only(tmp_path: Path) -> None:
+    (tmp_path / "data-files").mkdir()
+    line = a_sandbox(JobDirectory(tmp_path))
+    assert line[line.index(f"{tmp_path}/data-files") - 1] == "--ro-bind"
 
 
 def test_parents_of_the_job_are_not_mounted() -> None:
