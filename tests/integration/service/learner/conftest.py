@@ -60,6 +60,8 @@ class Job:
         self.connection = connection
         self.runner = runner
         self.isolation = "auto"
+        self.data_url: str | None = None
+        """Where the learner reaches the store for data, if it is not the address for results."""
         self.definitions: list[dict[str, str]] = []
         self.hyperparameters: dict[str, Any] = {}
         self.container = f"data-{uuid.uuid4().hex[:8]}"
@@ -117,7 +119,10 @@ class Job:
             "training_data": [
                 {"source": {"type": "mount_volume", **one}}
                 if "path" in one
-                else {"connection": connection, "source": {"container": self.container, **place, **one}}
+                else {
+                    "connection": {**connection, "auth_url": self.data_url or self.connection.auth_url},
+                    "source": {"container": self.container, **place, **one},
+                }
                 for one in (
                     [{"container": name} for name in containers or (self.container,)] if sources is None else sources
                 )

@@ -174,3 +174,36 @@ def test_missing_engine_fails_before_data_is_loaded(job, calls, tmp_path):
     assert (ended.state, ended.code, ended.exit_code) == (TrainingState.ERROR, "S101", None)
     assert "docker: Cannot connect to the Docker daemon" in (ended.reason or "")
     assert "learner-1/load-data.log" not in job.stored()
+
+
+@pytest.mark.parametrize("engine", ["podman", "apptainer"])
+def test_container_sees_mounts_and_files_of_the_cache_read_only(job, calls, engine, tmp_path):
+    option = {"podman": "--volume", "apptainer": "--bind"}[engine]
+    for one in ("read", "written"):
+        (tmp_path / "shared" / one).mkdir(parents=True)
+    job.put("a", b"1")
+    job.run(
+        f'cat "$DATA_DIR/{job.container}/a"',
+        runtime=RUNTIME,
+        sources=[
+            {},
+            *({"path": f"{tmp_path}/shared/{one}", "read_only": one == "read"} for one in ("read", "written")),
+        ],
+        mount_roots=[{"path": str(tmp_path / "shared"), "writable": True}],
+        data_cache={"path": str(tmp_path / "cache"), "limit": 2**30},
+    )
+    line = Path(f"{calls}.cmdline").read_text().splitlines()
+    assert f"{option}={tmp_path}/shared/read:{tmp_path}/shared/read:ro" in line
+    assert f"{option}={tmp_path}/shared/written:{tmp_path}/shared/written" in line
+    files = job.folder.subdirectory("data-files")
+    assert f"{option}={files}:{files}:ro" in line
+    assert job.output() == ["1"]
+
+
+def test_single_mount_is_the_folder_of_data_of_a_container(job, calls, tmp_path):
+    folder = tmp_path / "shared" / "a"
+    folder.mkdir(parents=True)
+    roots = [{"path": str(folder.parent), "writable": True}]
+    job.run("true", runtime=RUNTIME, sources=[{"path": str(folder), "read_only": False}], mount_roots=roots)
+    line = Path(f"{calls}.cmdline").read_text().splitlines()
+    assert f"--volume={folder}:{job.folder.path}/data" in line

@@ -174,3 +174,26 @@ def test_load_log_has_what_was_read(job: Job):
     log = job.stored()["learner-1/load-data.log"].decode()
     assert f"Loaded container {job.container}: 1 files, 1 bytes" in log
     assert json.loads(job.folder.data_report.read_text())["attempt"] == 1
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_sandbox_cannot_change_what_the_cache_gives_to_others(job: Job, tmp_path: Path):
+    """Its folders stay writable: only the files are those of the cache."""
+    put_all(job, "a", "b/c")
+    cache = {"path": str(tmp_path / "cache"), "limit": 2**30}
+    command = (
+        "echo changed > $DATA_DIR/a && echo FAILED; chmod u+w a; rm -f $JOB_STATE_DIR/data-files/a; "
+        'cat a b/c; echo; rm $DATA_DIR/a; echo own > $DATA_DIR/a; cat a; ln -s $DATA_DIR/b/c "$RESULT_DIR/linked"'
+    )
+    for name in ("training-first0000", "training-second000"):
+        one = Job(job.folder.path.with_name(name), job.connection, job.runner)
+        one.isolation, one.container = "bubblewrap", job.container
+        ended = one.run(command, data_cache=cache)
+        assert (ended.state, "FAILED" in one.output()) == (TrainingState.COMPLETED, False)
+        assert [line for line in one.output() if "annot" not in line and "not permitted" not in line][-2:] == [
+            "ab/c",
+            "own",
+        ]
+        assert one.stored()["linked"] == b"b/c"
+        assert not one.folder.subdirectory("data-files").exists()
+    assert one.data().report.sources[0].cached_files == 2
