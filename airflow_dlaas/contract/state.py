@@ -54,7 +54,7 @@ class Phase(str, Enum):
     The state stays as it was, `running` or `pending`, and so it does while the next attempt prepares its runtime again.
     """
     LOADING = "loading"
-    """Code and training data are being downloaded."""
+    """Training data is being loaded, also while the environment is still being installed."""
     PROCESSING = "processing"
     """The command runs."""
     STORING = "storing"

@@ -35,6 +35,8 @@ class LoadOptions:
     events: LoadEvents = field(default_factory=LoadEvents)
     fetcher: DataFetcher = field(default_factory=DirectFetcher)
     get_space: Callable[[Path], DiskSpace] = disk_space
+    is_isolated: bool = True
+    """Whether the command cannot change a mounted folder that is read-only: it has a sandbox or a container."""
 
 
 LOAD_OPTIONS = LoadOptions()
@@ -159,14 +161,25 @@ class DataLoader:
         for one in self.definition.training_data:
             if isinstance(one.source, MountRef):
                 mount = next(of_mounts)
-                access = "the command may change it" if mount.writable else "read-only"
-                self.logger.info("%s is mounted, %s; it is not copied", mount.named, access)
+                self.logger.info(
+                    "%s is mounted, %s; it is not copied",
+                    mount.named,
+                    _access_text(mount, is_isolated=self.options.is_isolated),
+                )
                 folder = "" if mount.folder == "." else mount.folder
                 report = DataSourceReport(name=str(mount.named), type=one.source.type, folder=folder)
                 found.append(SourceManifest(source=report, objects=()))
             else:
                 found.append(next(of_containers))
         return found
+
+
+def _access_text(mount: Mount, *, is_isolated: bool) -> str:
+    if mount.writable:
+        return "and the command may change it"
+    if is_isolated:
+        return "read-only"
+    return "read-only by intention: the command is not isolated, so it can change what this user can"
 
 
 def _source_text(source: DataContainerRef, folder: str) -> str:

@@ -77,7 +77,8 @@ class LoadStage:
         events = LoadEvents(self.on_begin, on_progress, self._stopped.is_set)
         data = context.job.subdirectory(command_env.DATA)
         with data_errors():
-            options = LoadOptions(events, self._open_fetcher(logger))
+            is_isolated = context.isolation.mode != "none"
+            options = LoadOptions(events, self._open_fetcher(logger), is_isolated=is_isolated)
             loaded = with_storage_retry(
                 lambda: context.storage.load_data(data, logger, options),
                 what="Loading the data",

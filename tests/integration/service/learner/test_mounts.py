@@ -30,6 +30,8 @@ def test_single_mount_is_the_folder_of_data(job: Job, way: str, root: Path):
     job.run(command, sources=[{"path": str(root / "digits")}], mount_roots=[{"path": str(root)}])
     assert job.output()[0].startswith("12")
     assert (root / "digits" / "new").exists() == (way == "none")  # where nothing can enforce it
+    log = job.stored()["learner-1/load-data.log"].decode()
+    assert ("the command is not isolated" in log) == (way == "none")
     (source,) = job.data().report.sources
     assert (source.name, source.folder, source.files, source.version) == (str(root / "digits"), "", None, None)
 
