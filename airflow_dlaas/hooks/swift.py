@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from airflow_dlaas.hooks.object_store import ObjectStoreHook, make_store
 
 if TYPE_CHECKING:
     from airflow_dlaas.hooks.store_connections.airflow_connection import ObjectStoreConnection
+    from airflow_dlaas.storage.swift.store import SwiftStore
 
 __all__ = ["SwiftHook", "make_store"]
 
@@ -31,6 +33,15 @@ class SwiftHook(ObjectStoreHook):
     def __init__(self, swift_conn_id: str = default_conn_name) -> None:
         super().__init__(swift_conn_id)
         self.swift_conn_id = swift_conn_id
+
+    @cached_property
+    def store(self) -> SwiftStore:
+        """The object store behind this hook, for requests that have no method here."""
+        return cast("SwiftStore", make_store(self.store_connection))
+
+    def get_conn(self) -> SwiftStore:
+        """Return `store`; the name is that of Airflow's hooks."""
+        return self.store
 
     @property
     def swift_connection(self) -> ObjectStoreConnection:

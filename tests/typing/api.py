@@ -10,9 +10,17 @@ from airflow_dlaas.contract.outcome import raise_for_state
 from airflow_dlaas.contract.training import Training, TrainingList
 from airflow_dlaas.exceptions import EndedTraining, TrainingCanceled, TrainingEnded, TrainingFailed
 from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.operators.training import (
+    DataSource,
+    Mount,
+    ResultsContainer,
+    SubmitTrainingOperator,
+    TrainModelOperator,
+)
 from airflow_dlaas.sensors.training import TrainingSensor
+from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 
@@ -41,10 +49,15 @@ def an_exception_accepts_a_training(training: Training) -> TrainingEnded:
 def hooks_have_clients() -> None:
     client: Client = DlaasHook("mine").client
     store: SwiftStore = SwiftHook().store
-    print(client, store)
+    any_store: ObjectStore = ObjectStoreHook("lake").store
+    print(client, store, any_store)
 
 
 def operators_accept_the_parameters_of_the_readme() -> None:
     SubmitTrainingOperator(task_id="submit", definition="definition.json")
     TrainModelOperator(task_id="train", definition={}, timeout=timedelta(hours=1), deferrable=True, retries=2)
+    data = [DataSource("digits", "lake", prefix="day", include="*.csv"), Mount("/data")]
+    SubmitTrainingOperator(
+        task_id="data", definition={}, training_data=data, training_results=ResultsContainer("models")
+    )
     TrainingSensor(task_id="wait", training_id="training-1", deferrable=True, soft_fail=True)

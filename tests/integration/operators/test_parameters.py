@@ -143,7 +143,7 @@ def test_connection_of_another_type_gets_no_request(
             **{one: "{{ value }}" for one in ROWS[name] if one.endswith("_conn_id")},
         )
     step.render_template_fields({"value": "wrong"})
-    kind = parameter.removesuffix("_conn_id")
+    kind = parameter.removesuffix("_conn_id").replace("store", "swift")
     expected_type = "(dlaas|swift)" if name == "FetchModelOperator" else kind
     with pytest.raises(
         NotConfigured, match=f"'wrong' is of type 'http', but must be of type '{expected_type}'"
