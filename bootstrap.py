@@ -100,6 +100,7 @@ LONG = (
     ("-m", "pytest", "tests/fuzz", "--timeout", "0"),
     ("-m", "tests.chaos.service", "--rounds", "500"),
     ("-m", "tests.chaos.checkpoints", "--rounds", "200"),
+    ("-m", "tests.chaos.data_cache", "--rounds", "200"),
     ("-m", "tests.chaos.airflow", "--rounds", "100"),
 )
 """The commands of `test-long`, arguments of Python; they run one after the other, with `LONG_ENVIRONMENT`."""

@@ -66,7 +66,7 @@ class ObjectLayout:
 
     size: int
     etag: str
-    """Identifies this content, for `ObjectStore.get_part`."""
+    """Identifies this content, for `ObjectStore.get_part`; empty: the MD5 of the part is the only condition."""
     md5: str | None
     """The MD5 of the whole content; None for an object that consists of parts."""
     parts: tuple[Part, ...] = ()

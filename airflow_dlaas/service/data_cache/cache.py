@@ -104,10 +104,8 @@ class DataCache:
         placed: dict[str, bool] = {}
         direct: Sequence[PlannedDownload] = planned
         if self._use_file is not None:
-            run = Materialization(self._folder, self._limit, self._use_file, request, self._logger)
-            placed = run.placed
             try:
-                direct = run.run()
+                direct = Materialization(self._folder, self._limit, self._use_file, request, placed, self._logger).run()
             except HostError as error:
                 self._log_unusable(error)
                 with suppress(OSError):

@@ -37,7 +37,8 @@ class EntryFiller:
     Fills entries of one source by the work items of *pool*.
 
     :param fetcher: fetches an object to a file.
-    :param on_ready: called once for each entry that is there, by any of the threads.
+    :param on_ready: called once for each entry that is there, by any of the threads; not for an object whose content the
+        listing does not identify.
     """
 
     def __init__(
@@ -59,8 +60,6 @@ class EntryFiller:
         self._lock = threading.Lock()
         self._held_locks: dict[str, ExitStack] = {}
         self._waiting: list[tuple[PlannedDownload, str]] = []
-        self.unidentified: list[PlannedDownload] = []
-        """Objects whose content the listing does not identify; they are not in the cache."""
 
     def fill(self, missing: Iterable[tuple[PlannedDownload, str]]) -> None:
         """
@@ -138,7 +137,6 @@ class EntryFiller:
             self._folder.add(target, self._source, name, self._used_ns)
             is_added = True
         except Unidentified:
-            self._add_unidentified(planned)
             return None
         finally:
             if not is_added:
@@ -158,13 +156,8 @@ class EntryFiller:
         try:
             self._fetcher.fetch(planned, target, partial(self._add_parts, planned, name, target))
         except Unidentified:
-            self._add_unidentified(planned)
             self._release(name)
         return None
-
-    def _add_unidentified(self, planned: PlannedDownload) -> None:
-        with self._lock:
-            self.unidentified.append(planned)
 
     def _release(self, name: str) -> None:
         with self._lock:

@@ -79,21 +79,46 @@ class LoadRequest:
 
 
 class Materialization:
-    """One use of the cache. After an error, `placed` has the objects whose files are there."""
+    """
+    One use of the cache.
+
+    :param placed: receives the names of objects whose files are there, and whether the object was fetched just now;
+        also before an error.
+    :raises HostError: the cache, or the folder of the job, cannot be used.
+    """
 
     def __init__(
-        self, folder: CacheFolder, limit: int, use_file: UseFile, request: LoadRequest, logger: logging.Logger
+        self,
+        folder: CacheFolder,
+        limit: int,
+        use_file: UseFile,
+        request: LoadRequest,
+        placed: dict[str, bool],
+        logger: logging.Logger,
     ) -> None:
         self._folder = folder
         self._limit = limit
         self._use_file = use_file
         self._request = request
+        self._placed = placed
         self._logger = logger
         self._pool = request.new_pool()
         self._used_ns = time.time_ns()
         self._lock = threading.Lock()
-        self.placed: dict[str, bool] = {}
-        """Names of objects whose files are there; whether the object was fetched just now."""
+        with _translate_folder_errors(request.placement):
+            self._placer = FilePlacer(request.placement)
+        with translate_errors(folder):
+            self._source = folder.add_source(request.options.account_url, request.container)
+        store, container = request.store, request.container
+        self._fetcher = ObjectFetcher(store, container, self._pool, request.options.segment_size)
+        self._filler = EntryFiller(
+            folder,
+            self._source,
+            ListedFetcher(store, container, self._fetcher, self._pool.tracker),
+            self._pool,
+            self._place_filled,
+            logger,
+        )
 
     def run(self) -> list[PlannedDownload]:
         """
@@ -102,17 +127,14 @@ class Materialization:
         :raises HostError: the cache, or the folder of the job, cannot be used, or its disk is full.
         :raises StoreError: an object cannot be fetched.
         """
-        request, folder = self._request, self._folder
-        named = [(one, name) for one in request.planned if (name := entry_name(one.stored)) is not None]
-        with _translate_folder_errors(request.placement):
-            self._placer = FilePlacer(request.placement)
-        with translate_errors(folder):
-            source = self._source = folder.add_source(request.options.account_url, request.container)
+        planned = self._request.planned
+        named = [(one, name) for one in planned if (name := entry_name(one.stored)) is not None]
+        with translate_errors(self._folder):
             reservation = reserve(
-                folder,
+                self._folder,
                 self._limit,
                 self._use_file,
-                source,
+                self._source,
                 {name: one.size for one, name in named},
                 reserved_bytes=self._copied_bytes(named),
                 logger=self._logger,
@@ -120,20 +142,11 @@ class Materialization:
         valid = [pair for pair in named if pair[1] in reservation.valid]
         to_fill = [pair for pair in named if pair[1] in reservation.to_fill]
         self._log(valid, to_fill, len(named))
-        fetcher = ObjectFetcher(request.store, request.container, self._pool, request.options.segment_size)
-        with fetcher:
-            self._filler = EntryFiller(
-                folder,
-                source,
-                ListedFetcher(request.store, request.container, fetcher, self._pool.tracker),
-                self._pool,
-                self._place_filled,
-                self._logger,
-            )
+        with self._fetcher:
             batches = (valid[start : start + BATCH_SIZE] for start in range(0, len(valid), BATCH_SIZE))
             self._pool.add([partial(self._place_valid, batch) for batch in batches])
             self._filler.fill(to_fill)
-        return [one for one in request.planned if one.stored.name not in self.placed]
+        return [one for one in planned if one.stored.name not in self._placed]
 
     def _copied_bytes(self, named: Iterable[tuple[PlannedDownload, str]]) -> int:
         """Return the bytes that the files of the job take on the disk of the cache, besides the entries."""
@@ -163,7 +176,7 @@ class Materialization:
             self._filler.refill(planned, name)  # it was removed since: by hand, or because it is damaged
             return False
         with self._lock:
-            self.placed[planned.stored.name] = is_fetched
+            self._placed[planned.stored.name] = is_fetched
         self._pool.tracker.advance(0 if is_fetched else planned.size, file_count=1)
         return True
 
