@@ -7,6 +7,7 @@ was before or as it was to become, never anything else. The tests read the store
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
@@ -24,11 +25,20 @@ from tests.object_stores.faulted import DIALECTS, SHORT_TIMEOUT, Downloads, Faul
 from tests.stored import contents, has_clear_message, read_tree, wait_until_disconnected, write_tree
 
 QUICK = ("swift", "embedded_s3")
-"""Stores whose tests run in CI; those of the others are long."""
+"""
+Stores whose tests run in CI; those of the others are long.
+
+Only they have the tests of lasting faults: the others do not check what arrives, or cannot serve a client that resets
+many connections.
+"""
 
 
 def marks_of(name: str) -> tuple[pytest.MarkDecorator, ...]:
-    return () if name in QUICK else (pytest.mark.long,)
+    if name in QUICK:
+        return ()
+    # The emulator of Google Cloud Storage does not close the connection of a client that has disconnected.
+    ignored = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    return (pytest.mark.long, ignored) if name == "gcs" else (pytest.mark.long,)
 
 
 def uploads_of(name: str) -> Requests:
@@ -40,7 +50,8 @@ def downloads_of(name: str) -> Requests:
 
 
 def writes_of(name: str) -> list[str]:
-    return [where for where in WRITES if where in DIALECTS[name].uploads]
+    """Return the requests that a full store refuses; Google Cloud Storage is never full."""
+    return [] if name == "gcs" else [where for where in WRITES if where in DIALECTS[name].uploads]
 
 
 each_store = pytest.mark.parametrize(
@@ -48,10 +59,12 @@ each_store = pytest.mark.parametrize(
 )
 
 
-def with_each(argument: str, choices: Callable[[str], Iterable[Any]]) -> pytest.MarkDecorator:
+def with_each(
+    argument: str, choices: Callable[[str], Iterable[Any]], stores: Iterable[str] = tuple(DIALECTS)
+) -> pytest.MarkDecorator:
     """Parametrize by store, and *argument* by its *choices*."""
     rows = [
-        pytest.param(name, one, marks=marks_of(name), id=f"{name}-{one}") for name in DIALECTS for one in choices(name)
+        pytest.param(name, one, marks=marks_of(name), id=f"{name}-{one}") for name in stores for one in choices(name)
     ]
     return pytest.mark.parametrize(("store_name", argument), rows, indirect=["store_name"])
 
@@ -75,7 +88,7 @@ def test_upload_survives_a_fault_that_occurs_once(faulted: FaultedStore, uploads
     assert not faulted.leftovers(uploads.direct, uploads.container)
 
 
-@with_each("where", uploads_of)
+@with_each("where", uploads_of, QUICK)
 def test_upload_under_a_lasting_fault_fails_and_leaves_no_partial_object(
     faulted: FaultedStore, uploads: Uploads, where: str
 ) -> None:
@@ -130,7 +143,7 @@ def test_download_survives_a_fault_that_occurs_once(faulted: FaultedStore, downl
     assert read_tree(downloads.there) == downloads.new
 
 
-@with_each("where", downloads_of)
+@with_each("where", downloads_of, QUICK)
 def test_download_under_a_lasting_fault_fails_and_keeps_the_old_files(
     faulted: FaultedStore, downloads: Downloads, where: str
 ) -> None:
@@ -155,7 +168,7 @@ def test_download_under_a_lasting_fault_fails_and_keeps_the_old_files(
     assert read_tree(downloads.there) == downloads.new
 
 
-@each_store
+@pytest.mark.parametrize("store_name", QUICK, indirect=True)
 def test_store_that_sends_no_response_ends_the_transfer_after_the_timeout(
     faulted: FaultedStore, uploads: Uploads, downloads: Downloads
 ) -> None:
@@ -184,20 +197,24 @@ def test_store_that_sends_no_response_ends_the_transfer_after_the_timeout(
 # ---- Retry-After, and a full store
 
 
+PUT_OF_ONE = re.compile(r"/one$|uploadType=")
+"""The request that stores the object ``one``."""
+
+
 @with_each("status", lambda _: [503, 429])
 def test_retry_waits_as_long_as_retry_after_requests(
     store: OpenedStore, container: str, proxy: FaultProxy, status: int
 ) -> None:
-    proxy.on(SendReply(status, {"Retry-After": "1"}), path="one")
+    proxy.on(SendReply(status, {"Retry-After": "1"}), path=PUT_OF_ONE)
     started = time.monotonic()
     store.put(container, "one", b"new")
     assert time.monotonic() - started >= 1
-    assert proxy.count(path="one") == 2
+    assert proxy.count(path=PUT_OF_ONE) == 2
 
 
 @each_store
 def test_retry_waits_until_the_date_in_retry_after(store: OpenedStore, container: str, proxy: FaultProxy) -> None:
-    proxy.on(SendReply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}), path="one")
+    proxy.on(SendReply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}), path=PUT_OF_ONE)
     started = time.monotonic()
     store.put(container, "one", b"new")
     assert time.monotonic() - started >= 1  # a date has whole seconds
@@ -207,10 +224,10 @@ def test_retry_waits_until_the_date_in_retry_after(store: OpenedStore, container
 def test_retry_after_longer_than_the_limit_ends_the_retries(
     store: OpenedStore, container: str, proxy: FaultProxy
 ) -> None:
-    proxy.on(SendReply(503, {"Retry-After": "31"}), path="one", times=None)
+    proxy.on(SendReply(503, {"Retry-After": "31"}), path=PUT_OF_ONE, times=None)
     with pytest.raises(StoreUnreachable, match="503"):
         store.put(container, "one", b"new")
-    assert proxy.count(path="one") == 1
+    assert proxy.count(path=PUT_OF_ONE) == 1
 
 
 @with_each("where", writes_of)
