@@ -168,6 +168,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "S3StoreConnection",
         "StoreConnection",
         "SwiftStoreConnection",
+        "require_http_url",
     ],
     "contract.stores": [
         "AnyConnection",
