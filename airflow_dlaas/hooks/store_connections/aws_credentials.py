@@ -79,13 +79,20 @@ def find_aws_credentials(fields: AwsFields) -> FoundCredentials:
     if not isinstance(credentials, RefreshableCredentials):
         return FoundCredentials(make(frozen), is_temporary=bool(frozen.token))
 
+    last = [(frozen, make(frozen))]
+
     def renew() -> S3StoreConnection:
         with _translate_errors(fields):
-            return make(credentials.get_frozen_credentials())
+            keys = credentials.get_frozen_credentials()
+        known, connection = last[0]
+        if keys is not known:
+            connection = make(keys)
+            last[0] = (keys, connection)
+        return connection
 
     # botocore has no public name for the time; without it, only a message has less to state.
     expires: datetime | None = getattr(credentials, "_expiry_time", None)
-    return FoundCredentials(make(frozen), expires, renew, is_temporary=True)
+    return FoundCredentials(last[0][1], expires, renew, is_temporary=True)
 
 
 def _make_session(fields: AwsFields) -> Session:

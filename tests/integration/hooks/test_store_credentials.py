@@ -1,4 +1,4 @@
-"""Credentials of object stores from profiles, roles and the machine itself, against moto's STS and instance metadata."""
+"""Credentials of object stores from profiles, roles and the machine, against moto's STS and instance metadata."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def test_profile_gives_keys_region_and_endpoint(aws_files: Path) -> None:
 
 
 def test_missing_profile_and_missing_credentials_are_named() -> None:
-    with pytest.raises(NotConfigured, match="^Connection 'lake': there is no profile 'nope' \\(profile_name"):
+    with pytest.raises(NotConfigured, match=r"^Connection 'lake': there is no profile 'nope' \(profile_name"):
         aws(profile_name="nope").find_credentials()
-    with pytest.raises(NotConfigured, match="^Connection 'lake': has no access key id .* no other credentials"):
+    with pytest.raises(NotConfigured, match=r"^Connection 'lake': has no access key id .* no other credentials"):
         aws().find_credentials()
 
 
@@ -96,7 +96,9 @@ def test_role_gives_temporary_keys_that_are_renewed(aws_server: str, monkeypatch
 
 
 def test_role_with_a_wrong_argument_is_refused_without_its_value() -> None:
-    with pytest.raises(NotConfigured, match="^Connection 'lake': role_arn, external_id or assume_role_kwargs") as error:
+    with pytest.raises(
+        NotConfigured, match=r"^Connection 'lake': role_arn, external_id or assume_role_kwargs"
+    ) as error:
         aws("AKIA", "hidden", role_arn=ROLE, assume_role_kwargs={"ExternalId": ["secret-pw"]}).find_credentials()
     assert "secret-pw" not in str(error.value)
 
@@ -139,7 +141,7 @@ def test_machine_gives_the_keys_of_its_role(aws_server: str, monkeypatch: pytest
 def test_sts_that_does_not_respond_is_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(StoreUnreachable, match="^Connection 'lake': the service that issues credentials") as error:
+    with pytest.raises(StoreUnreachable, match=r"^Connection 'lake': the service that issues credentials") as error:
         aws("AKIA", "hidden", role_arn=ROLE).find_credentials()
     assert error.value.transient
     assert "hidden" not in str(error.value)

@@ -34,11 +34,12 @@ def _no_files_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, os.devnull)
 
 
-def aws(login: str | None = "AKIA", password: str | None = "hidden", **extra: Any) -> ObjectStoreConnection:
-    connection = Connection(
-        conn_id="lake", conn_type="aws", login=login, password=password, extra=json.dumps(extra) if extra else None
+def aws(login: str | None = "AKIA", **given: Any) -> ObjectStoreConnection:
+    password = given.pop("password", "hidden")
+    extra = json.dumps(given) if given else None
+    return read_store_connection(
+        Connection(conn_id="lake", conn_type="aws", login=login, password=password, extra=extra)
     )
-    return read_store_connection(connection)
 
 
 def google(**extra: Any) -> ObjectStoreConnection:
@@ -89,7 +90,7 @@ def test_aws_connection_reads_each_spelling_of_its_endpoint(extra: dict[str, Any
 
 def test_aws_connection_reads_addressing_and_requests_without_credentials() -> None:
     options = {"s3": {"addressing_style": "path"}, "signature_version": "unsigned"}
-    found = s3_of(aws(None, None, config_kwargs=options, endpoint_url="http://minio:9000"))
+    found = s3_of(aws(None, password=None, config_kwargs=options, endpoint_url="http://minio:9000"))
     assert (found.addressing, found.anonymous, found.user) == ("path", True, "")
 
 
