@@ -138,3 +138,29 @@ def test_a_definition_without_a_version_is_never_equal() -> None:
     model = SENT["model_definition"] | {"definition_location": location}
     echoed = changed("model_definition.definition_location", location)
     assert "names no version" in str(definition_mismatch(echoed, definition(model_definition=model)))
+
+
+STORES: dict[str, list[dict[str, Any]]] = {
+    "s3": [
+        {"access_key_id": "ASIA1", "secret_access_key": "one", "session_token": "t1", "region": "eu-west-1"},
+        {"access_key_id": "ASIA2", "secret_access_key": "two", "session_token": "t2", "region": "eu-west-1"},
+        {"access_key_id": "ASIA2", "secret_access_key": "two", "session_token": "t2", "region": "eu-west-2"},
+    ],
+    "google_cloud_storage": [
+        {"access_token": "one", "project_id": "p"},
+        {"access_token": "two", "project_id": "p"},
+        {"access_token": "two", "project_id": "q"},
+    ],
+}
+
+
+@pytest.mark.parametrize("type_", STORES)
+def test_temporary_credentials_are_not_compared_but_their_store_is(type_: str) -> None:
+    def with_store(connection: dict[str, Any]) -> dict[str, Any]:
+        mount = {"source": {"type": "mount_volume", "path": "/data"}}
+        entry = {"connection": connection, "source": {"container": "c", "type": type_, "prefix": "day"}}
+        return {"training_data": [entry, mount]}
+
+    one, renewed, other = STORES[type_]
+    assert definition_mismatch(echo() | with_store(one), definition(**with_store(renewed))) is None
+    assert definition_mismatch(echo() | with_store(one), definition(**with_store(other))) is not None
