@@ -37,8 +37,8 @@ class EntryFiller:
     Fills entries of one source by the work items of *pool*.
 
     :param fetcher: fetches an object to a file.
-    :param on_ready: called once for each entry that is there, by any of the threads; not for an object whose content the
-        listing does not identify.
+    :param on_ready: called once for each entry that is there, by any of the threads; not for an object whose content
+        the listing does not identify.
     """
 
     def __init__(

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.service.data_cache.cache import (
     CacheOptions,
     DataCache,
@@ -27,9 +26,6 @@ from airflow_dlaas.service.learner.command_env import DATA, DATA_FILES
 from airflow_dlaas.service.learner.data_fetch import DataFetcher, DirectFetcher, FetchReport, PlannedSource
 from airflow_dlaas.service.learner.disk_room import DiskSpace, RoomNeeded, disk_space
 from airflow_dlaas.storage.transfer.worker_pool import ProgressCallback
-
-LOCK_TIMEOUT = 60.0
-"""Seconds to wait for the lock of the cache, as in `data_cache.reservation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +99,6 @@ def _is_there(folder: CacheFolder, key: EntryKey, size: int) -> bool:
 
 def _removable_bytes(folder: CacheFolder, needed: Collection[EntryKey]) -> int:
     """Return the bytes of the entries that no training uses, and this one does not need."""
-    with file_lock(folder.lock_file, timeout=LOCK_TIMEOUT):
+    with folder.locked():
         in_use = entries_in_use(folder.users)
         return sum(one.size for one in folder.files() if one.key not in in_use and one.key not in needed)
