@@ -203,7 +203,8 @@ ROWS = {
         "name": "text or nothing",
         "older_than": "duration or nothing",
         "report_only": "flag",
-        "swift_conn_id": "text",
+        "store_conn_id": "text or nothing",
+        "swift_conn_id": "text or nothing",
         "dlaas_conn_id": "text",
     },
     "ObjectSensor": {

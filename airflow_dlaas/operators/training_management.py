@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.hooks.object_store import ObjectStoreHook
 from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
 from airflow_dlaas.parameters.checks import (
     InvalidValue,
@@ -20,6 +20,7 @@ from airflow_dlaas.parameters.checks import (
     require_positive_int,
     require_text,
 )
+from airflow_dlaas.parameters.store_operator import StoreOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -81,7 +82,7 @@ class DeleteTrainingOperator(CheckedOperator):
             self.log.info("Training %s does not exist; there is nothing to delete", self.training_id)
 
 
-class PruneResultsOperator(CheckedOperator):
+class PruneResultsOperator(StoreOperator):
     """
     Delete the results and checkpoints of trainings that have ended and that no rule keeps.
 
@@ -99,11 +100,19 @@ class PruneResultsOperator(CheckedOperator):
     :param name: only trainings of this name, or a pattern for it; by default all. (templated)
     :param older_than: those that have ended later than so long ago are kept: a `timedelta`, or seconds.
     :param report_only: delete nothing (a dry run); the log and the returned value have what would be deleted.
-    :param swift_conn_id: the id of the connection to the object store with the results. (templated)
+    :param store_conn_id: the id of the connection to the object store with the results: of type `swift`, `aws` (S3) or
+        `google_cloud_platform`; ``swift_default`` if not given. *swift_conn_id* is its older name. (templated)
     :param dlaas_conn_id: the id of the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("keep_best", "mode", "keep_tags", "name", "swift_conn_id", "dlaas_conn_id")
+    template_fields: Sequence[str] = (
+        "keep_best",
+        "mode",
+        "keep_tags",
+        "name",
+        "dlaas_conn_id",
+        *StoreOperator.template_fields,
+    )
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "keep": optional(require_positive_int),
         "keep_best": optional(require_text),
@@ -112,7 +121,7 @@ class PruneResultsOperator(CheckedOperator):
         "name": optional(require_text),
         "older_than": optional(require_duration),
         "report_only": require_bool,
-        "swift_conn_id": require_text,
+        **StoreOperator.parameters,
         "dlaas_conn_id": require_text,
     }
     rule_names: ClassVar[Sequence[str]] = ("keep", "keep_best", "mode", "keep_tags", "name", "older_than")
@@ -131,7 +140,6 @@ class PruneResultsOperator(CheckedOperator):
         name: str | None = None,
         older_than: timedelta | float | None = None,
         report_only: bool = False,
-        swift_conn_id: str = SwiftHook.default_conn_name,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -143,13 +151,13 @@ class PruneResultsOperator(CheckedOperator):
         self.name = name
         self.older_than = older_than  # type: ignore[assignment]  # the check converts it to a timedelta
         self.report_only = report_only
-        self.swift_conn_id = swift_conn_id
         self.dlaas_conn_id = dlaas_conn_id
         self.check_parameters()
 
     @classmethod
     def check_combination(cls, given: Mapping[str, Any]) -> None:
         """Refuse rules that keep nothing, and a metric whose name does not show which value is the best."""
+        super().check_combination(given)
         rules = {one: given[one] for one in cls.rule_names}
         if UNKNOWN not in rules.values():
             _parse_rules(rules)
@@ -161,7 +169,7 @@ class PruneResultsOperator(CheckedOperator):
         from airflow_dlaas.pruning import prune
 
         rules = _parse_rules({one: vars(self)[one] for one in self.rule_names})
-        with SwiftHook(self.swift_conn_id) as hook:
+        with ObjectStoreHook(self.conn_id_of_store) as hook:
             planned = prune.plan(DlaasHook(self.dlaas_conn_id).client, hook.store, rules)
             for one in planned.decisions:
                 outcome = "delete" if one.deleted else "keep"

@@ -35,14 +35,7 @@ def list_in_moto(container: str, number: int) -> None:
 @contextmanager
 def gcs() -> Iterator[str]:
     """Run the emulator of Google Cloud Storage with its objects in memory; yield its URL."""
-    from gcp_storage_emulator.server import create_server
+    from tests.gcs_server import running_gcs
 
-    from airflow_dlaas.demo import ports
-
-    (port, *_) = ports.find_free_ports()
-    server = create_server(HOST, port, in_memory=True)
-    server.start()
-    try:
-        yield f"http://{HOST}:{port}"
-    finally:
-        server.stop()
+    with running_gcs() as connection:
+        yield connection.url

@@ -26,7 +26,7 @@ def test_results_that_no_rule_keeps_are_deleted(
         operator.definition["model_definition"]["name"] = name
         ids.append(operator.execute(FakeTaskInstance().context()))
     client.send(calls.annotate_training(ids[0], Annotations(tags=("promoted",))))
-    rules: dict[str, Any] = {"name": name, "keep": 1, "keep_tags": "promoted"}
+    rules: dict[str, Any] = {"name": name, "keep": 1, "keep_tags": "promoted", "store_conn_id": "swift_default"}
 
     reported = PruneResultsOperator(task_id="prune", report_only=True, **rules).execute(task_instance.context())
     assert reported["deleted"] == {ids[1]: None}
