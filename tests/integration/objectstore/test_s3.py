@@ -96,7 +96,7 @@ def test_wrong_key_and_unknown_user_are_refused(swift: EmbeddedSwift, bucket: st
     with refused("SignatureDoesNotMatch"):
         s3_client(swift.login, secret="hunter2-hunter2").list_objects_v2(Bucket=bucket)
     with refused("SignatureDoesNotMatch"):
-        s3_client(SwiftLogin(swift.login.auth_url, "someone:else", KEY)).list_objects_v2(Bucket=bucket)
+        s3_client(SwiftLogin(swift.login.auth_url, "another:user", KEY)).list_objects_v2(Bucket=bucket)
 
 
 def test_missing_bucket_and_key_are_reported(s3: Any, bucket: str) -> None:

@@ -13,10 +13,12 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
 from airflow_dlaas.contract.instance import ServiceInstance
+from airflow_dlaas.contract.stores import StoreType, SwiftStoreConnection
 from airflow_dlaas.contract.training import PatchOperation, Training, TrainingList
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import ProtocolError
 from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition
+from airflow_dlaas.task_runs.store_entries import SentStore
 from tests.builders import a_reply
 from tests.unit.contract.test_validation_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
@@ -93,10 +95,9 @@ def test_definition_of_a_dag_may_have_none_for_optional_keys() -> None:
     }
     require_valid_definition(document, has_location=False)
 
-    class Access:
-        credentials = DEFINITION["training_data"][0]["connection"]
-
-    definition = build_definition(document, lambda _: Access, location=None)  # type: ignore[arg-type,return-value]
+    credentials = SwiftStoreConnection.model_validate(DEFINITION["training_data"][0]["connection"])
+    store = SentStore(StoreType.SOFTLAYER, credentials, "swift")
+    definition = build_definition(document, lambda _: store, location=None)
     assert definition.training_results is None
     assert definition.model_definition.description == ""
 
