@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -177,6 +178,23 @@ def _files_in(folder: str, source: str) -> Iterator[CachedFile]:
                 with suppress(FileNotFoundError):
                     status = one.stat(follow_symlinks=False)
                     yield CachedFile(source, one.name, status.st_size, status.st_atime_ns)
+
+
+def remove_if_unlocked(path: Path) -> bool:
+    """Remove a file unless a process has locked it; return whether it is gone. It need not be writable."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from airflow_dlaas._util.file_lock import acquire_file_lock, file_lock
 from airflow_dlaas.service.data_cache.content import has_its_checksums, opened_entry, write_checksums
-from airflow_dlaas.service.data_cache.entries import CacheFolder, EntryState, translate_errors
+from airflow_dlaas.service.data_cache.entries import CacheFolder, EntryState, remove_if_unlocked, translate_errors
 from airflow_dlaas.service.data_cache.fetch import ListedFetcher, Unidentified
 from airflow_dlaas.storage.object_store import Part
 from airflow_dlaas.storage.transfer.plan import PlannedDownload
@@ -127,7 +127,7 @@ class EntryFiller:
         :raises BlockingIOError: another process is filling it.
         """
         target = self._folder.filling_path(self._source, name)
-        descriptor = acquire_file_lock(target, timeout=0)
+        descriptor = _lock(target)
         is_added = False
         try:
             if self._has_valid_entry(planned, name):
@@ -195,6 +195,16 @@ class EntryFiller:
             self._folder.add(target, self._source, name, self._used_ns, durable=True)
         self._release(name)
         self._on_ready(planned, name, True)
+
+
+def _lock(path: Path) -> int:
+    try:
+        return acquire_file_lock(path, timeout=0)
+    except PermissionError:
+        # A process was killed after it had removed the write permission, and before it renamed the file.
+        if not remove_if_unlocked(path):
+            raise BlockingIOError from None
+        return acquire_file_lock(path, timeout=0)
 
 
 def _sync(path: Path) -> None:

@@ -6,7 +6,6 @@ One lock for all entries of a learner, and not one for each entry: a process may
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from airflow_dlaas._util.file_lock import acquire_file_lock
+from airflow_dlaas.service.data_cache.entries import remove_if_unlocked
 from airflow_dlaas.service.data_cache.entry_names import EntryKey
 
 USE_SUFFIX = ".use"
@@ -64,24 +64,7 @@ def uses(folder: Path) -> Iterator[dict[EntryKey, int]]:
 
 def remove_ended(folder: Path) -> list[Path]:
     """Remove the files of learners that do not live any more, while the cache is locked; return the others."""
-    return [path for path in sorted(folder.glob(f"*{USE_SUFFIX}")) if not _is_released(path)]
-
-
-def _is_released(path: Path) -> bool:
-    """Whether the learner of the file at *path* has ended; then the file is removed."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        path.unlink(missing_ok=True)
-        return True
-    finally:
-        os.close(descriptor)
+    return [path for path in sorted(folder.glob(f"*{USE_SUFFIX}")) if not remove_if_unlocked(path)]
 
 
 def _read(path: Path) -> dict[EntryKey, int]:

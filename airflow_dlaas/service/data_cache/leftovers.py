@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from airflow_dlaas._util.file_lock import file_lock
-from airflow_dlaas.service.data_cache.entries import LOCK_SUFFIX, CacheFolder
+from airflow_dlaas.service.data_cache.entries import LOCK_SUFFIX, CacheFolder, remove_if_unlocked
 
 PARTS_MAX_AGE = 24 * 3600.0
 """Seconds for which the parts of a large object are kept, so that the next training that needs it can resume."""
@@ -31,10 +31,8 @@ def remove_leftovers(folder: CacheFolder, parts_max_age: float = PARTS_MAX_AGE) 
         with suppress(OSError), ExitStack() as stack:
             if lock.exists():
                 stack.enter_context(file_lock(lock, timeout=0))
-            stack.enter_context(file_lock(path, timeout=0))
             if match["parts"] is None or time.time() - path.stat().st_mtime >= parts_max_age:
-                path.unlink(missing_ok=True)
-                removed += 1
+                removed += remove_if_unlocked(path)
     _remove_free_locks(folder.filling)
     return removed
 

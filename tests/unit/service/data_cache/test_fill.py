@@ -49,3 +49,15 @@ def test_training_waits_for_the_fill_of_another_and_takes_over_when_that_ends(
     os.close(descriptor)
     assert future.result(30).fetched_files == 2
     assert stage.read() == store.objects
+
+
+def test_file_that_a_killed_fill_has_left_is_replaced(stage: CacheStage) -> None:
+    """It has no write permission if the process was killed right before the file became an entry."""
+    store = MemoryStore(one=b"hello")
+    stage.load(MemoryStore(), "nothing")
+    listed = next(iter(store.list_objects("c")))
+    left = stage.folder.filling_path(source_id(ACCOUNT, "c"), entry_name(listed) or "")
+    left.write_bytes(b"something longer")
+    left.chmod(0o444)
+    assert stage.load(store).fetched_files == 1
+    assert stage.read() == {"one": b"hello"}

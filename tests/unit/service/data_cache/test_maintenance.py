@@ -44,6 +44,7 @@ def test_leftovers_of_killed_fills_are_removed_and_live_ones_stay(stage: CacheSt
     keys = [f"{digit * 40}.{digit * 40}.{digit * 32}" for digit in "abc"]
     for key in keys:
         (folder.filling / key).write_bytes(b"half")
+        (folder.filling / key).chmod(0o444)
         (folder.filling / f".{key}.0123456789abcdef.part").write_bytes(b"half")
         (folder.filling / f".{key}.0123456789abcdef-5000.part").write_bytes(b"parts")
     with file_lock(folder.filling / f"{keys[0]}.lock"):
