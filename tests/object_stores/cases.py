@@ -87,6 +87,7 @@ def moto_case() -> Iterator[StoreCase]:
             add_listed_objects=servers.list_in_moto,
             lacks={
                 "authentication": "moto checks no signature",
+                "huge objects": "moto has objects in memory",
                 "md5": "moto compares no Content-MD5 with the content",
             },
         )
@@ -105,6 +106,7 @@ def gcs_case() -> Iterator[StoreCase]:
             connection.model_copy(update={"endpoint_url": "http://127.0.0.1:1"}),
             lacks={
                 "authentication": "the emulator of Google Cloud Storage accepts every token",
+                "huge objects": "the emulator of Google Cloud Storage has objects in memory",
                 "cheap listing": "the emulator of Google Cloud Storage has no pages",
                 "conditional reads": "the emulator of Google Cloud Storage ignores the generation of a request",
             },
