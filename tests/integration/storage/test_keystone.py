@@ -20,7 +20,6 @@ from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.store_connections.airflow_connection import read_store_connection
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download, upload
 from tests.keystone.cloud import BARE_REGION, Cloud
 from tests.keystone.environment import CHECKOUT, requirements
 
@@ -159,17 +158,6 @@ def test_threads_log_in_once_together_and_renew_a_revoked_token_once(
         list(pool.map(put, range(threads, 2 * threads)))
         assert len(cloud.tokens()) - before == 2
         assert sum(one.size for one in store.list_objects(container)) == sum(range(2 * threads))
-
-
-def test_folder_round_trip(store: SwiftStore, container: str, tmp_path: Path) -> None:
-    for number in range(30):
-        path = tmp_path / "here" / f"{number % 3}" / f"{number}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes([number]) * number * 1000)
-    assert upload(store, tmp_path / "here", container, UploadOptions(prefix="p")).files == 30
-    assert download(store, container, tmp_path / "there", DownloadOptions(prefix="p")).files == 30
-    for path in (tmp_path / "here").rglob("*.bin"):
-        assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
 
 
 def test_airflow_connection_gives_the_same_credentials(keystone: SwiftStoreConnection) -> None:
