@@ -10,6 +10,7 @@ import sys
 import pytest
 from pydantic import SecretStr
 
+from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME
 from airflow_dlaas.contract.results import MARKER_BASENAME, is_internal
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import SwiftStoreConnection
@@ -114,6 +115,7 @@ def test_internal_links_are_stored_as_their_targets(job, isolation):
         "ln -s $MODEL_DIR $RESULT_DIR/code; mkdir $RESULT_DIR/empty; : > $RESULT_DIR/zero"
     )
     stored = job.stored()
+    assert stored.pop(MANIFEST_BASENAME)
     results = {name for name in stored if not name.startswith("learner-1/") and not is_internal(f"{job.id}/{name}")}
     assert results == {
         *("latest/deep/x", "checkpoints/100/deep/x", "a/deep/x", "b/a/deep/x", "a/f", "b/a/f", "hard", "t", "v"),
@@ -132,7 +134,7 @@ def test_any_utf_8_name_is_stored(job, zipped):
     stored = {
         name: text
         for name, text in job.stored().items()
-        if not name.startswith("learner-1/") and name != MARKER_BASENAME
+        if not name.startswith("learner-1/") and name not in {MARKER_BASENAME, MANIFEST_BASENAME}
     }
     assert stored == {name: name.encode() for name in NAMES}
 
@@ -170,6 +172,7 @@ def test_removed_or_replaced_folders_keep_exit_code_and_log(job, command, stored
     found = job.stored()
     assert b"words" in found.pop("learner-1/training-log.txt")
     assert found.pop(MARKER_BASENAME)
+    assert found.pop(MANIFEST_BASENAME)
     assert {one for one in found if not one.endswith(("-data.log", "-model.log", "-results.log"))} == stored
 
 
