@@ -40,18 +40,24 @@ class CachedFetcher:
 
     def room_needed(self, sources: Sequence[PlannedSource]) -> Sequence[RoomNeeded]:
         """
-        See `DataFetcher.room_needed`.
+        See `DataFetcher.room_needed`; more than that where even all files would fit.
 
         A linked file takes room once, and unused entries of the cache make room for it. A copied one takes room in the
         folder of its source; the cache takes only what is left.
         """
         if self.mode is LinkMode.COPY:
             return DirectFetcher().room_needed(sources)
+        free, total = (
+            self.get_space(self.cache.path).free,
+            sum(one.size for source in sources for one in source.planned),
+        )
+        if total <= free:  # then so does what is missing of it, and no entry has to be looked at
+            return [RoomNeeded(self.cache.path, total)]
         folder = CacheFolder(self.cache.path)
         sizes = {key: size for one in sources for key, size in _entries(one).items()}
         missing = sum(size for key, size in sizes.items() if not _is_there(folder, key, size))
         missing += sum(planned.size for one in sources for planned in one.planned if entry_name(planned.stored) is None)
-        if missing > self.get_space(self.cache.path).free:
+        if missing > free:
             missing = max(0, missing - _removable_bytes(folder, sizes.keys()))
         return [RoomNeeded(self.cache.path, missing)]
 
