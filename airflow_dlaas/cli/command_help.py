@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -23,13 +24,14 @@ class HelpPanel(str, Enum):
 
 EXAMPLES_TITLE = "Examples"
 
+_MARKUP_TAG = re.compile(r"(\\*)(\[[a-z#/@][^\[]*?\])")
+"""What rich takes for a tag, after its backslashes. `rich.markup` has the same, but each command would import rich."""
+
 
 def format_examples(*lines: str) -> str:
     """Return the end of a help text with the command lines *lines*, in the markup of rich."""
-    from rich.markup import escape
-
-    # All lines at once: a backslash at the end of an escaped text is doubled.
-    return f"[bold]{EXAMPLES_TITLE}[/bold]\n{escape(chr(10).join(lines))}"
+    text = _MARKUP_TAG.sub(r"\1\1\\\2", "\n".join(lines))
+    return f"[bold]{EXAMPLES_TITLE}[/bold]\n{text}"
 
 
 def add_command(

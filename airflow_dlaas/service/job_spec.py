@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -11,18 +10,9 @@ from airflow_dlaas.contract.base import ApiModel
 from airflow_dlaas.contract.execution import DEFAULT_GRACE
 from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.results import attempt_folder
+from airflow_dlaas.service.job_settings import DEFAULT_LOG_LIMIT, DataCacheSettings, IsolationMode, MountRoot
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import PackageSettings
-
-IsolationMode = Literal["auto", "bubblewrap", "none"]
-"""
-How a command is isolated from the rest of the machine: "auto" uses bubblewrap where it works and no isolation
-elsewhere; with "bubblewrap" the training fails where bubblewrap does not work; "none" is no isolation. A container
-isolates its command itself.
-"""
-
-DEFAULT_LOG_LIMIT = 1024**3
-"""Bytes of a log: far more than a user reads, and far less than a disk has."""
 
 
 class RuntimeSpec(ApiModel):
@@ -63,22 +53,6 @@ class JobFolders(ApiModel):
     data: tuple[LocalData, ...] = ()
     results: Path
     """The folder that model, checkpoints and logs are stored in."""
-
-
-class MountRoot(ApiModel):
-    """A folder of the machines of the jobs below which definitions may name mounted folders."""
-
-    path: Path
-    writable: bool = False
-    """Whether a definition may ask for a folder below it that its command can change."""
-
-
-class DataCacheSettings(ApiModel):
-    """The cache of training data on the machine of the job."""
-
-    path: Path
-    limit: int
-    """Bytes of content, at most; the least recently used is removed first, and never what a training uses."""
 
 
 class CheckpointSource(ApiModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from airflow_dlaas.service.job_spec import MountRoot
+from airflow_dlaas.service.job_settings import MountRoot
 
 MOUNTS_SETTING = "DLAAS_MOUNTS"
 

@@ -11,7 +11,7 @@ from airflow_dlaas.cli.doctor.checks import Check, failed, ok, skipped, warning
 from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.exceptions import DlaasError, HostError
 from airflow_dlaas.service.config.settings import Settings
-from airflow_dlaas.service.job_spec import MountRoot
+from airflow_dlaas.service.job_settings import MountRoot
 
 MIN_FREE_BYTES = 1024**3
 """Bytes without which a training can hardly load its data."""

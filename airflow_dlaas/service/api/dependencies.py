@@ -16,7 +16,8 @@ from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.contract.stores import StoreConnection, TrainingResults
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.job_spec import MountRoot, RuntimeSpec
+from airflow_dlaas.service.job_settings import MountRoot
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.store.base import Store
 from airflow_dlaas.service.store.blobs import BlobStore

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow_dlaas.service.config.settings import Settings
-from airflow_dlaas.service.job_spec import DataCacheSettings
+from airflow_dlaas.service.job_settings import DataCacheSettings
 
 MAX_DEFAULT_LIMIT = 100 * 1024**3
 """Bytes of the cache without a setting, at most."""

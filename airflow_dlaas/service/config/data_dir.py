@@ -22,8 +22,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter, ValidationError
-
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import HostError, NotConfigured
@@ -167,6 +165,8 @@ class DataDir:
 
         :raises NotConfigured: the file cannot be read, or is damaged.
         """
+        from pydantic import TypeAdapter, ValidationError  # here: commands for object stores do not need it
+
         try:
             return TypeAdapter(Credentials).validate_json(self.credentials_file.read_bytes())
         except FileNotFoundError:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.image_allowlist import ALLOW_NO_IMAGE, ImageAllowlist
-from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, MountRoot
+from airflow_dlaas.service.job_settings import DEFAULT_LOG_LIMIT, IsolationMode, MountRoot
 from airflow_dlaas.service.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import (
     DEFAULT_PACKAGES_LIMIT,

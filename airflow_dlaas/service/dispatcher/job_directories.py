@@ -12,14 +12,8 @@ from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity,
 from airflow_dlaas.service.job_attempts import needs_preparation, put_away_earlier_attempt
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_reports import ExitFile
-from airflow_dlaas.service.job_spec import (
-    DEFAULT_LOG_LIMIT,
-    DataCacheSettings,
-    IsolationMode,
-    JobSpec,
-    MountRoot,
-    RuntimeSpec,
-)
+from airflow_dlaas.service.job_settings import DEFAULT_LOG_LIMIT, DataCacheSettings, IsolationMode, MountRoot
+from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.package_settings import PackageSettings
 from airflow_dlaas.service.store.records import TrainingOutcome, TrainingRecord

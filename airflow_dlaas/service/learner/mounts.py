@@ -17,7 +17,8 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.stores import MountRef
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.job_spec import JobSpec, MountRoot
+from airflow_dlaas.service.job_settings import MountRoot
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.data_folders import source_folders
 
 UNMOUNTABLE = frozenset(':,"\\\n\r')

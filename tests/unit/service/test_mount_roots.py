@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from airflow_dlaas.service.job_spec import MountRoot
+from airflow_dlaas.service.job_settings import MountRoot
 from airflow_dlaas.service.mount_roots import describe_roots, innermost_root, parse_mount_roots
 
 ROOTS = parse_mount_roots("/data, /data/scratch:rw,/srv/sets/")

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_dlaas.service.config.data_cache import MAX_DEFAULT_LIMIT, resolve_data_cache
 from airflow_dlaas.service.config.read_settings import read_settings
-from airflow_dlaas.service.job_spec import DataCacheSettings
+from airflow_dlaas.service.job_settings import DataCacheSettings
 
 GIB = 1024**3
 
