@@ -1,20 +1,23 @@
 """
-Transfers to and from an S3 store: airflow-dlaas, obstore and boto3, against one embedded store in one run.
+Transfers to and from an S3 store: airflow-dlaas, obstore, boto3, s3fs and rclone, against one store in one run.
 
-    python benchmarks/s3_clients.py [--rounds 5] [--files 1000] [--megabytes 256] [--server embedded|moto]
-        [--peers-python PATH]
+    python benchmarks/s3_clients.py [--rounds 5] [--sets 10000x10KiB,1x1GiB] [--server embedded|moto]
+        [--peers-python PATH]...
 
 Each measurement is a process of its own, which measures itself after its imports; its memory is the most that it had.
-All clients use 8 threads for small files; for the large file each has its own defaults. Rounds are interleaved: each
-runs all clients once, and medians are compared. Ratios are airflow-dlaas to the other client: below 1, it needs less.
-Only airflow-dlaas verifies what it downloads. A client that the Python of the peers does not have is left out. Data and
-store are in memory if /dev/shm exists, so that no disk is measured.
+rclone is a command: its start counts. All clients use 8 threads or tasks for small files; for the large file each has
+its own defaults, or (boto3, rclone) parts of 64 MiB. Rounds are interleaved: each runs all clients once, in another
+order, and medians are compared. Ratios are airflow-dlaas to the other client: below 1, it needs less. airflow-dlaas
+compares the MD5 of all that it sends and receives, rclone too, boto3 the CRC that the store has, obstore and s3fs
+nothing that they receive. A client that is in none of the Pythons of the peers is left out. Data and store are in
+memory if /dev/shm exists, so that no disk is measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -37,7 +40,7 @@ USER, KEY = "bench:bench", "made-up-key"
 FIGURES = ("seconds", "client CPU s", "RSS MiB")
 
 MEASURE = """
-import os, resource, sys, time
+import os, resource, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 action, url, user, key, bucket, folder = sys.argv[1:]
@@ -45,13 +48,16 @@ folder = Path(folder)
 def for_all(function, items):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(function, items))
+def cpu_seconds():
+    used = [resource.getrusage(one) for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 def measure(up, down):
-    before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    before, started = cpu_seconds(), time.monotonic()
     (up if action == "up" else down)()
-    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
+    wall, cpu = time.monotonic() - started, cpu_seconds() - before
     # The kernel begins ru_maxrss with that of the parent, but VmHWM (in KiB) with the process itself.
-    memory = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
-    print(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(memory) / 1024)
+    memory = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+    print(wall, cpu, max(memory, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024)
 """
 
 OURS = """
@@ -68,17 +74,25 @@ with open_object_store(connection) as store:
 
 BOTO3 = """
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
+from s3transfer.manager import TransferManager
 client = boto3.client(
     "s3", endpoint_url=url, aws_access_key_id=user, aws_secret_access_key=key, region_name="us-east-1",
     config=Config(s3={"addressing_style": "path"}, max_pool_connections=10),
 )
+# One manager for all files: client.upload_file would start threads for each.
+config = TransferConfig(max_concurrency=8, multipart_threshold=64 * 2**20, multipart_chunksize=64 * 2**20)
 def up():
-    for_all(lambda name: client.upload_file(str(folder / name), bucket, name), os.listdir(folder))
+    with TransferManager(client, config) as manager:
+        for future in [manager.upload(str(folder / name), bucket, name) for name in os.listdir(folder)]:
+            future.result()
 def down():
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     names = [one["Key"] for page in pages for one in page["Contents"]]
-    for_all(lambda name: client.download_file(bucket, name, str(folder / name)), names)
+    with TransferManager(client, config) as manager:
+        for future in [manager.download(bucket, name, str(folder / name)) for name in names]:
+            future.result()
 measure(up, down)
 """
 
@@ -100,7 +114,36 @@ def down():
 measure(up, down)
 """
 
-CLIENTS = {"airflow-dlaas": OURS, "boto3": BOTO3, "obstore": OBSTORE}
+S3FS = """
+import s3fs
+files = s3fs.S3FileSystem(
+    key=user, secret=key, endpoint_url=url, client_kwargs={"region_name": "us-east-1"},
+    config_kwargs={"s3": {"addressing_style": "path"}, "max_pool_connections": 10},
+)
+files.exists(bucket)  # makes its client, which the others have made, too
+files.invalidate_cache()
+def up():
+    names = os.listdir(folder)
+    files.put([str(folder / name) for name in names], [f"{bucket}/{name}" for name in names], batch_size=8)
+def down():
+    names = files.ls(bucket, detail=False)
+    files.get(names, [str(folder / name.rpartition("/")[2]) for name in names], batch_size=8)
+measure(up, down)
+"""
+
+RCLONE = """
+options = {"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": url, "ACCESS_KEY_ID": user, "SECRET_ACCESS_KEY": key,
+    "REGION": "us-east-1", "FORCE_PATH_STYLE": "true", "CHUNK_SIZE": "64Mi", "UPLOAD_CUTOFF": "64Mi"}
+def copy(source, target):
+    command = ["rclone", "copy", "--config=", "--transfers=8", "--checkers=16", source, target]
+    # rclone 1.60 ends with an error for this variable.
+    inherited = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
+    environment = inherited | {f"RCLONE_CONFIG_S_{name}": value for name, value in options.items()}
+    subprocess.run(command, env=environment, check=True)
+measure(lambda: copy(str(folder), f"s:{bucket}"), lambda: copy(f"s:{bucket}", str(folder)))
+"""
+
+CLIENTS = {"airflow-dlaas": OURS, "boto3": BOTO3, "obstore": OBSTORE, "s3fs": S3FS, "rclone": RCLONE}
 
 
 @contextmanager
@@ -164,50 +207,61 @@ def print_table(title: str, figures: dict[tuple[str, str], list[list[float]]]) -
         print(f"{client:14}{action:8}" + "".join(cells))
 
 
+def find_pythons(candidates: list[str]) -> dict[str, str]:
+    """Return the Python of each client: the first candidate that has it. rclone is a command."""
+    found = {"airflow-dlaas": sys.executable} | ({"rclone": sys.executable} if shutil.which("rclone") else {})
+    for python in candidates:
+        for name in CLIENTS.keys() - found.keys() - {"rclone"}:
+            if subprocess.run([python, "-c", f"import {name}"], capture_output=True, check=False).returncode == 0:
+                found[name] = python
+    return {name: found[name] for name in CLIENTS if name in found}
+
+
+def parse_sets(text: str) -> list[tuple[int, int]]:
+    """Return the number of files of each set, and their size: `10000x10KiB,1x1GiB`."""
+    units = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+    pairs = [one.split("x") for one in text.split(",")]
+    return [(int(count), int(size[:-3]) * units[size[-3:]]) for count, size in pairs]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--files", type=int, default=1000)
-    parser.add_argument("--megabytes", type=int, default=256)
+    parser.add_argument("--sets", default="10000x10KiB,1x1GiB")
     parser.add_argument("--server", choices=["embedded", "moto"], default="embedded")
-    parser.add_argument("--peers-python", default=sys.executable)
+    parser.add_argument("--peers-python", action="append", default=[])
+    parser.add_argument("--only", help="the clients, for example airflow-dlaas,boto3; default: all")
     arguments = parser.parse_args()
-    pythons = {name: arguments.peers_python if name != "airflow-dlaas" else sys.executable for name in CLIENTS}
-    clients = {
-        name: code
-        for name, code in CLIENTS.items()
-        if name == "airflow-dlaas"
-        or subprocess.run([pythons[name], "-c", f"import {name}"], capture_output=True, check=False).returncode == 0
-    }
-    sets = {
-        f"{arguments.files} files of 10 KiB": (arguments.files, 10 * 1024),
-        f"1 file of {arguments.megabytes} MiB": (1, arguments.megabytes * 1024**2),
-    }
+    pythons = find_pythons([*arguments.peers_python, sys.executable])
+    if arguments.only:
+        pythons = {name: pythons[name] for name in arguments.only.split(",")}
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as temporary:
-        for title, (count, size) in sets.items():
-            if count and size:
-                source = write_files(Path(temporary) / f"source-{size}", count, size)
-                figures = compare(clients, pythons, arguments.server, source, arguments.rounds)
-                print_table(f"{title}, {arguments.rounds} rounds, {arguments.server} server", figures)
+        for count, size in parse_sets(arguments.sets):
+            source = write_files(Path(temporary) / f"source-{count}-{size}", count, size)
+            figures = compare(pythons, arguments.server, source, arguments.rounds)
+            print_table(f"{count} x {size:,} bytes, {arguments.rounds} rounds, {arguments.server} server", figures)
+            shutil.rmtree(source)
 
 
 def compare(
-    clients: dict[str, str], pythons: dict[str, str], server: str, source: Path, rounds: int
+    pythons: dict[str, str], server: str, source: Path, rounds: int
 ) -> dict[tuple[str, str], list[list[float]]]:
     """Upload and download *source* with each client, in a new store in each round; return the figures."""
     figures: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
     for number in range(rounds):
-        order = list(clients)[number % len(clients) :] + list(clients)[: number % len(clients)]
+        first = number % len(pythons)
+        order = [*pythons][first:] + [*pythons][:first]
         with tempfile.TemporaryDirectory(dir=source.parent) as temporary, running(server, Path(temporary)) as url:
             for client in order:
                 bucket, fetched = f"box-{client}", Path(temporary) / client
                 fetched.mkdir()
                 make_bucket(url, bucket)
                 for action, where in (("up", source), ("down", fetched)):
-                    values = run_client(pythons[client], clients[client], action, url, bucket, where)
+                    values = run_client(pythons[client], CLIENTS[client], action, url, bucket, where)
                     figures[client, action].append(values)
                 require_same(source, fetched)
+                shutil.rmtree(fetched)
     return figures
 
 
