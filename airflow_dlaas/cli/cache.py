@@ -33,8 +33,7 @@ CacheOption = Annotated[
     Path | None,
     typer.Option(
         "--cache",
-        help="Folder of the cache, if DLAAS_DATA_CACHE of the service names another one than data-cache in the data "
-        "directory.",
+        help="Folder of the cache. Default: DLAAS_DATA_CACHE, or data-cache in the data directory.",
     ),
 ]
 
@@ -193,7 +192,15 @@ def _opened(cache: Path | None, home: Path | None) -> Iterator[CacheFolder]:
 
 
 def _default_path(home: Path | None) -> Path:
-    from airflow_dlaas.service.config.read_settings import read_client_settings
+    """
+    Return the folder that the settings of the service name.
 
-    path, _ = read_client_settings(os.environ, str(home) if home else None)
-    return path / "data-cache"
+    :raises InvalidArgument: the cache is off.
+    """
+    from airflow_dlaas.service.config.data_cache import resolve_data_cache
+    from airflow_dlaas.service.config.read_settings import read_settings
+
+    found = resolve_data_cache(read_settings(os.environ, {"home": str(home) if home else None}))
+    if found is None:
+        raise InvalidArgument("--cache: DLAAS_DATA_CACHE turns the cache off; name the folder of a cache by --cache")
+    return found.path

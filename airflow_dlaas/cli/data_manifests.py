@@ -15,15 +15,14 @@ from airflow_dlaas.contract.data_manifest import (
     ManifestObject,
     SourceManifest,
     differences,
-    is_version_object,
     version_object_name,
     version_of,
 )
 from airflow_dlaas.contract.data_report import DataSourceReport
-from airflow_dlaas.contract.results import is_internal, nested_result_objects
-from airflow_dlaas.contract.stores import StoreType
+from airflow_dlaas.contract.stores import DataContainerRef, StoreType
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import InvalidArgument, NothingSelected, ObjectNotFound, StoreError
+from airflow_dlaas.service.learner.data_selection import select_data
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 
 NO_DIFFERENCES: Mapping[str, tuple[str, ...]] = {"added": (), "removed": (), "changed": ()}
@@ -92,20 +91,13 @@ def present_source(
     :raises NothingSelected: there is no data.
     :raises StoreError: the store has no digest for an object.
     """
-    folder = f"{prefix.rstrip('/')}/" if prefix.rstrip("/") else ""
-    stored = list(listing)
-    results = frozenset(nested_result_objects((one.name for one in stored), prefix))
-    data = [
-        one
-        for one in stored
-        if not (one.is_folder_marker or is_version_object(one.name) or is_internal(one.name) or one.name in results)
-    ]
-    if not data:
-        raise NothingSelected(f"There is no data in container {container!r}" + (f" under {folder!r}" if folder else ""))
-    if missing := next((one.name for one in data if one.digest is None), None):
+    selected = select_data(list(listing), DataContainerRef(container=container, type=store_type, prefix=prefix or None))
+    if not selected.objects:
+        below = f" under {selected.folder!r}" if selected.folder else ""
+        raise NothingSelected(f"There is no data in container {container!r}{below}")
+    if missing := next((one.name for one in selected.objects if not one.digest), None):
         raise StoreError(f"The object store has no digest of {missing!r}, so this data can have no version")
-    objects = [ManifestObject(name=one.name[len(folder) :], size=one.size, digest=one.digest or "") for one in data]
-    return make_manifest(objects, DataSourceReport(name=container, type=store_type, prefix=prefix or None))
+    return make_manifest(selected.files, DataSourceReport(name=container, type=store_type, prefix=prefix or None))
 
 
 def make_manifest(objects: Iterable[ManifestObject], source: DataSourceReport) -> SourceManifest:

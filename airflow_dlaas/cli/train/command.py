@@ -73,7 +73,7 @@ def train(
         typer.Option(
             metavar="FOLDER",
             help="A folder or file of training data, of which only what changed is uploaded; or data where it is: "
-            "s3://[CONNECTION@]BUCKET[/FOLDER], gs://…, swift://…, or mount:/PATH of the service. May be repeated.",
+            "s3://\\[CONNECTION@]BUCKET\\[/FOLDER], gs://…, swift://…, or mount:/PATH of the service. May be repeated.",
             rich_help_panel=DATA,
         ),
     ] = None,

@@ -28,8 +28,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def run(*arguments: object, exit_code: int = 0) -> str:
-    result = CliRunner().invoke(app, ["cache", *map(str, arguments)], env={"COLUMNS": "200"})
+def run(*arguments: object, exit_code: int = 0, **environment: str) -> str:
+    result = CliRunner().invoke(app, ["cache", *map(str, arguments)], env={"COLUMNS": "200", **environment})
     assert result.exit_code == exit_code, result.output
     return result.stdout
 
@@ -45,6 +45,13 @@ def test_containers_are_listed(home: Path) -> None:
     document = run_json("list", "--cache", home / "data-cache")
     assert document["cache"] == str(home / "data-cache")
     assert [(one["container"], one["files"], one["bytes"]) for one in document["containers"]] == [("c", 2, 3005)]
+
+
+def test_folder_is_that_of_the_settings_of_the_service(home: Path, tmp_path: Path) -> None:
+    cache = str(home / "data-cache")
+    assert cache in run("list", "--json", "--home", tmp_path, DLAAS_DATA_CACHE=cache)
+    result = CliRunner().invoke(app, ["cache", "list", "--home", str(home)], env={"DLAAS_DATA_CACHE": "off"})
+    assert "DLAAS_DATA_CACHE turns the cache off" in str(result.exception)
 
 
 def test_damaged_content_is_dropped_and_the_exit_code_reports_it(home: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from airflow_dlaas.cli.app import app
 from airflow_dlaas.cli.command_help import EXAMPLES_TITLE
@@ -50,6 +51,15 @@ def test_command_is_documented_with_examples_that_call_it(name: str) -> None:
     assert examples
     assert all(f"airflow-dlaas {name}" in example for example in examples[:1])
     assert all(len(example) <= 78 for example in examples), "an example of a terminal with 80 columns is one line"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_can_be_printed_with_all_it_names(name: str) -> None:
+    """A bracket in a text of the help is the markup of a style, unless it is escaped."""
+    result = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "300"})
+    assert result.exit_code == 0, result.exception
+    if name == "train":
+        assert "s3://[CONNECTION@]BUCKET[/FOLDER]" in result.stdout
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_JSON))
