@@ -57,9 +57,14 @@ def test_file_that_is_not_closed_without_error_changes_nothing(
     fs: SwiftFileSystem, store: OpenedStore, container: str
 ) -> None:
     fs.pipe(f"{container}/a", b"before")
-    with pytest.raises(ValueError, match="stop"), fs.open(f"{container}/a", "wb") as file:
-        file.write(b"after")
-        raise ValueError("stop")
+
+    def write() -> None:
+        with fs.open(f"{container}/a", "wb") as file:
+            file.write(b"after")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        write()
     assert contents(store, container) == {"a": b"before"}
 
 

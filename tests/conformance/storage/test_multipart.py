@@ -107,10 +107,13 @@ def test_large_object_and_small_one_replace_each_other(store: OpenedStore, conta
 
 
 def test_missing_container_is_reported(store: OpenedStore, container: str) -> None:
-    with pytest.raises(ContainerNotFound):
+    def send() -> None:
         upload = begin(store, f"{container}-no-such")
         send_all(upload)
         upload.complete()
+
+    with pytest.raises(ContainerNotFound):
+        send()
 
 
 def test_incomplete_upload_makes_no_object(store: OpenedStore, container: str) -> None:
@@ -153,7 +156,11 @@ def test_damaged_part_is_not_completed(store: OpenedStore, container: str) -> No
     for part in other.stored_parts(0):
         other.reuse_part(0, part)
     upload.discard()
-    with pytest.raises(StoreError):
+
+    def finish() -> None:
         other.put_part(1, BytesBody(PIECES[1][:1000]))
         other.complete()
+
+    with pytest.raises(StoreError):
+        finish()
     assert not contents(store, container)
