@@ -122,8 +122,7 @@ class DataLoader:
             self.logger.info("Loading container %s", _source_text(one.source, folder))
             selection = list_source(store, one.source, self.logger)
             planned = planned_downloads(selection.objects, selection.folder)
-            account_url = str(getattr(store, "account_url", one.connection.url))
-            plan = PlannedSource(store, account_url, one.source.container, planned, data / folder, folder)
+            plan = PlannedSource(store, store.account_url, one.source.container, planned, data / folder, folder)
             found.append(_ListedSource(one.source, folder, selection, plan))
         return found
 
