@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=10)
     chosen = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="data-cache-", dir=Path.cwd())))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="data-cache-")))
         swift = stack.enter_context(EmbeddedSwift(folder / "swift", port=free_port(), user="bench:bench", key=KEY))
         login = swift.login
         connection = SwiftStoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
