@@ -37,8 +37,8 @@ from airflow_dlaas.cli.store_entries import (
 )
 from airflow_dlaas.contract.stores import StoreKind, StoreType
 from airflow_dlaas.exceptions import NotConfigured, Unreachable
+from airflow_dlaas.service.config.client_settings import read_client_settings
 from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
-from airflow_dlaas.service.config.read_settings import read_client_settings
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client

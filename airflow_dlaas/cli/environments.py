@@ -97,8 +97,8 @@ def format_size(size: int) -> str:
 
 
 def _folders(home: Path | None) -> list[tuple[str, Path]]:
+    from airflow_dlaas.service.config.client_settings import read_client_settings
     from airflow_dlaas.service.config.data_dir import DataDir
-    from airflow_dlaas.service.config.read_settings import read_client_settings
 
     try:
         from airflow_dlaas.service.packages.ensure import PACKAGES_FOLDER

@@ -20,8 +20,8 @@ from airflow_dlaas.cli.store_access import open_store
 from airflow_dlaas.exceptions import DlaasError
 
 if TYPE_CHECKING:
+    from airflow_dlaas.service.config.client_settings import ClientSettings
     from airflow_dlaas.service.config.data_dir import DataDir
-    from airflow_dlaas.service.config.read_settings import ClientSettings
 
 COLORS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}
 
@@ -60,8 +60,8 @@ def run_checks(home: Path | None, connection: str | None) -> Iterator[Check]:
     from airflow_dlaas.cli.doctor.machine_checks import skip_machine
     from airflow_dlaas.cli.doctor.service_checks import check_service
     from airflow_dlaas.cli.doctor.store_checks import check_store
+    from airflow_dlaas.service.config.client_settings import read_client_settings
     from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
-    from airflow_dlaas.service.config.read_settings import read_client_settings
 
     try:
         folder, overrides = read_client_settings(os.environ, str(home) if home else None)

@@ -18,7 +18,7 @@ from airflow_dlaas.client.service_url import ServiceUrl
 from airflow_dlaas.contract.base import ApiModel, parse_response
 from airflow_dlaas.contract.instance import Runtime
 from airflow_dlaas.exceptions import DlaasError, ProtocolError, Unauthenticated
-from airflow_dlaas.service.config.read_settings import ClientSettings
+from airflow_dlaas.service.config.client_settings import ClientSettings
 
 TIMEOUT = (5.0, 10.0)
 """Seconds to connect, and seconds without data."""

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.config.read_settings import ClientSettings
+from airflow_dlaas.service.config.client_settings import ClientSettings
 
 SWIFT_USER = "dlaas:trainer"
 """The only user of the embedded Swift, as ``ACCOUNT:user``. For S3 clients it is the id of the access key."""

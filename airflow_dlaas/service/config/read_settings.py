@@ -1,5 +1,5 @@
 """
-Reads the settings of the service: the ``DLAAS_*`` variables. No other module reads them.
+Reads the settings of the service: the ``DLAAS_*`` variables. `client_settings` reads those of the client commands.
 
 The options of the command line are the same settings under shorter names: ``serve --port 9000`` is
 ``DLAAS_PORT=9000``. Before anything is started, an invalid value is refused with the name of its variable and the
@@ -10,33 +10,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
 from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.service.config.client_settings import ENV_PREFIX
 from airflow_dlaas.service.config.network_policy import require_tls
 from airflow_dlaas.service.config.setting_types import SETTING_PARSERS
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.object_store_allowlist import ALLOW_NONE
 from airflow_dlaas.service.object_store_allowlist import OBJECT_STORES_SETTING as STORES_SETTING
 
-ENV_PREFIX = "DLAAS_"
-
-
-@dataclass(frozen=True)
-class ClientSettings:
-    """The service that the client commands of the command line call, and their login."""
-
-    url: str
-    user: str
-    password: str = field(repr=False)
-    verify: bool | str = True
-    """Whether to check the service's certificate; a path is that of the authorities to trust."""
-
-
 CLIENT_ONLY_SETTINGS = ("url",)
-"""Settings that only the client commands read. They also read ``user``, ``password`` and ``tls_ca``."""
+"""Settings that only the client commands read."""
 
 
 VERBATIM_SETTINGS = ("password", "package_index_password")
@@ -53,7 +40,7 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     :raises NotConfigured: a variable is unknown, or its value is not accepted. The message names the variable and the
         accepted values.
     """
-    given = _read_environment(environment)
+    given = read_environment(environment)
     given |= {name: value for name, value in (options or {}).items() if value}
     values = {name: _parse_setting(name, value) for name, value in given.items() if name not in CLIENT_ONLY_SETTINGS}
     settings = Settings(**values)
@@ -70,26 +57,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     return settings
 
 
-def read_client_settings(environment: Mapping[str, str], home: str | None = None) -> tuple[Path, dict[str, str]]:
-    """
-    Read the settings of the client commands: the data directory with the credentials, and values that replace them.
-
-    The second is a dict with any of ``url``, ``user``, ``password`` and ``tls_ca``.
-
-    :param home: the data directory, if it is not to be taken from *environment*.
-    """
-    given = _read_environment(environment)
-    folder = home or given.get("home")
-    path = cast("Path", _parse_setting("home", folder)) if folder else Settings().home
-    overrides: dict[str, str] = {name: given[name] for name in ("url", "user", "password") if name in given}
-    if "tls_ca" in given:
-        overrides["tls_ca"] = str(_parse_setting("tls_ca", given["tls_ca"]))
-    return path, overrides
-
-
 def read_user_file_path(environment: Mapping[str, str]) -> Path | None:
     """Return the path of the users file. Other settings are not parsed: they may be meant for another machine."""
-    given = _read_environment(environment).get("users")
+    given = read_environment(environment).get("users")
     return cast("Path", _parse_setting("users", given)) if given else None
 
 
@@ -99,7 +69,12 @@ def _require_tls_pair(settings: Settings) -> None:
         raise NotConfigured(f"{missing} is missing: TLS needs both DLAAS_TLS_CERTIFICATE and DLAAS_TLS_KEY")
 
 
-def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def read_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the values of the ``DLAAS_*`` variables as they are, by the name of the setting; empty ones are left out.
+
+    :raises NotConfigured: a variable is unknown. The message names one of a similar name.
+    """
     known = {one.name for one in fields(Settings)} | set(CLIENT_ONLY_SETTINGS)
     given: dict[str, str] = {}
     for variable, value in environment.items():

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_dlaas.contract.byte_size import ACCEPTED_SIZES, parse_bytes
+from airflow_dlaas.service.config.client_settings import parse_path
 from airflow_dlaas.service.image_allowlist import ImageAllowlist
 from airflow_dlaas.service.mount_roots import parse_mount_roots
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
@@ -19,11 +20,6 @@ MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60, 30 * 24 * 3600
 Seconds that a token may be valid. With a shorter lifetime, clients would renew tokens all the time; with a longer one,
 a leaked token would be a danger for too long.
 """
-
-
-def parse_path(value: str) -> Path:
-    """Parse the path of a file or a folder and make it absolute; ``~`` is the user's home directory."""
-    return Path(value).expanduser().absolute()
 
 
 def parse_paths(value: str) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from airflow_dlaas.service.config.client_settings import default_home
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.image_allowlist import ALLOW_NO_IMAGE, ImageAllowlist
 from airflow_dlaas.service.job_settings import DEFAULT_LOG_LIMIT, IsolationMode, MountRoot
@@ -20,14 +21,12 @@ from airflow_dlaas.service.package_settings import (
     PackageSettings,
 )
 
-ENV_PREFIX = "DLAAS_"
-
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of the service. The variable of a setting is ``DLAAS_`` and its name in capitals."""
 
-    home: Path = field(default_factory=lambda: Path("~/.airflow-dlaas").expanduser())
+    home: Path = field(default_factory=default_home)
     """The data directory: database, archives, job directories, environments, the embedded Swift. Each directory
     belongs to one service."""
 

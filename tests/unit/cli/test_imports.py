@@ -18,9 +18,9 @@ def test_console_does_not_import_airflow(module: str) -> None:
     ("module", "unneeded"),
     [
         ("app", ("pydantic", "requests", "rich")),
-        ("data", ("rich", "requests", "swiftclient", "airflow_dlaas.service.job_spec")),
-        ("data_versions", ("rich", "requests", "swiftclient", "airflow_dlaas.service.job_spec")),
-        ("runs", ("rich", "requests", "airflow_dlaas.storage", "airflow_dlaas.service.job_spec")),
+        ("data", ("rich", "requests", "swiftclient", "airflow_dlaas.service.config.settings")),
+        ("data_versions", ("rich", "requests", "swiftclient", "airflow_dlaas.service.config.settings")),
+        ("runs", ("rich", "requests", "airflow_dlaas.storage", "airflow_dlaas.service.config.settings")),
         ("store_access", ("requests", "swiftclient", "botocore", "google.auth")),
     ],
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.read_settings import read_client_settings, read_settings
+from airflow_dlaas.service.config.client_settings import read_client_settings
+from airflow_dlaas.service.config.read_settings import read_settings
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.image_allowlist import ImageAllowlist
@@ -183,3 +184,9 @@ def test_every_setting_has_a_docstring():
     for one in fields(Settings):
         declaration = source.split(f"\n    {one.name}: ", 1)[1].split("\n", 1)[1]
         assert declaration.lstrip().startswith('"""'), f"{one.name} has no docstring"
+
+
+def test_client_settings_refuse_an_unknown_variable_and_ignore_those_of_the_service() -> None:
+    assert read_client_settings({"DLAAS_HOME": "/srv/dlaas", "DLAAS_PORT": "none"}) == (Path("/srv/dlaas"), {})
+    with pytest.raises(NotConfigured, match=r"DLAAS_PASWORD is no setting .* did you mean DLAAS_PASSWORD"):
+        read_client_settings({"DLAAS_PASWORD": "made-up"})
