@@ -1,7 +1,7 @@
 """
 Transfers to and from an S3 store: airflow-dlaas, obstore, boto3, s3fs and rclone, against one store in one run.
 
-    python benchmarks/s3_clients.py [--rounds 5] [--sets 10000x10KiB,1x1GiB] [--server embedded|moto]
+    python benchmarks/s3_clients.py [--rounds 5] [--sets 10000x10KiB,1x1GiB] [--server embedded|memory|moto]
         [--peers-python PATH]...
 
 Each measurement is a process of its own, which measures itself after its imports; its memory is the most that it had.
@@ -9,8 +9,9 @@ rclone is a command: its start counts. All clients use 8 threads or tasks for sm
 its own defaults, or (boto3, rclone) parts of 64 MiB. Rounds are interleaved: each runs all clients once, in another
 order, and medians are compared. Ratios are airflow-dlaas to the other client: below 1, it needs less. airflow-dlaas
 compares the MD5 of all that it sends and receives, rclone too, boto3 the CRC that the store has, obstore and s3fs
-nothing that they receive. A client that is in none of the Pythons of the peers is left out. Data and store are in
-memory if /dev/shm exists, so that no disk is measured.
+nothing that they receive. The embedded store needs more time than most clients; the one in memory (`memory_s3.py`) is
+fast enough to see the clients' own speed. A client that is in none of the Pythons of the peers is left out. Data and
+store are in memory if /dev/shm exists, so that no disk is measured.
 """
 
 from __future__ import annotations
@@ -149,8 +150,13 @@ CLIENTS = {"airflow-dlaas": OURS, "boto3": BOTO3, "obstore": OBSTORE, "s3fs": S3
 @contextmanager
 def running(server: str, folder: Path) -> Iterator[str]:
     """Run the store; yield its URL."""
-    if server == "moto":
-        command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port := free_port())]
+    if server != "embedded":
+        port = free_port()
+        commands = {
+            "memory": [sys.executable, str(Path(__file__).with_name("memory_s3.py")), str(port)],
+            "moto": [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)],
+        }
+        command = commands[server]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 subprocess.run(
@@ -228,7 +234,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sets", default="10000x10KiB,1x1GiB")
-    parser.add_argument("--server", choices=["embedded", "moto"], default="embedded")
+    parser.add_argument("--server", choices=["embedded", "memory", "moto"], default="embedded")
     parser.add_argument("--peers-python", action="append", default=[])
     parser.add_argument("--only", help="the clients, for example airflow-dlaas,boto3; default: all")
     arguments = parser.parse_args()
