@@ -80,7 +80,8 @@ def _stored(headers: dict[str, str], body: bytes) -> tuple[bytes, str]:
 
 def _decoded(body: bytes) -> bytes:
     """Return the content of a body of chunks, each after a line with its size in hexadecimal (``aws-chunked``)."""
-    content, start = [], 0
+    content: list[bytes] = []
+    start = 0
     while True:
         end = body.index(b"\r\n", start)
         size = int(body[start:end].partition(b";")[0], 16)

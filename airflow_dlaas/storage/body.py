@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from airflow_dlaas.exceptions import Corrupted, StoreError
 
@@ -33,14 +33,6 @@ class Body(Protocol):
 
         :raises Corrupted: there are fewer bytes than that now. If there are more, the rest is ignored.
         """
-
-
-@runtime_checkable
-class SendfileBody(Protocol):
-    """Content that the kernel can copy from a file to a socket."""
-
-    def sendfile(self, sock: socket.socket) -> Iterator[int]:
-        """Send the content; yield how many bytes each call sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +146,11 @@ class HashingFileBody(HashingBody):
         md5 = hashlib.md5(usedforsecurity=False)
         yield from self._file.sendfile(sock, md5.update)
         self.md5 = md5.hexdigest()
+
+
+SendfileBody = FileBody | HashingFileBody
+"""The bodies that the kernel can copy from a file to a socket. No protocol: each request of a small object would
+wait for the comparison with its methods."""
 
 
 def hashing_body(body: Body) -> HashingBody:
