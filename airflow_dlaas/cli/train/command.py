@@ -104,7 +104,10 @@ def train(
     results: Annotated[
         str | None,
         typer.Option(
-            metavar="CONTAINER", help="The container of the results. Default: that of the data.", rich_help_panel=DATA
+            metavar="CONTAINER",
+            help="The container of the results: a name, or s3://\\[CONNECTION@]BUCKET, gs://…, swift://…. Default: "
+            "that of the data.",
+            rich_help_panel=DATA,
         ),
     ] = None,
     size: types.SizeOption = None,
@@ -197,6 +200,7 @@ def train(
 ) -> None:
     """Collect the options, and run."""
     from airflow_dlaas.cli.train import execution
+    from airflow_dlaas.cli.train.data_places import parse_results
     from airflow_dlaas.cli.train.options import CodeSource, DataOptions, FollowOptions, TrainOptions
     from airflow_dlaas.cli.train.output import make_output
     from airflow_dlaas.cli.train.recovery import RecoveryOptions, require_grace
@@ -206,13 +210,15 @@ def train(
         raise typer.BadParameter(
             "name it, or add --here to use the Python that runs this command", param_hint="--framework"
         )
+    results_place = None if results is None or here else parse_results(results)
     options = TrainOptions(
         code=CodeSource(source, tuple(exclude or ()), allow_nested, tuple(allow_secrets or ())),
         command=command,
         framework=framework or "",
         data=() if here and not data and not container else _data_sources(data or [], container or []),
         data_options=DataOptions(delete, allow_extra),
-        results=results,
+        results=results if results_place is None else results_place.container,
+        results_store=None if results_place is None else results_place.connection,
         name=name,
         execution=execution.ExecutionOptions(
             resources=execution.ResourceOptions(None if size is None else str(size), gpus, cpus, memory, shared_memory),

@@ -1,4 +1,4 @@
-"""The values of `--data` that name data where it is, instead of a folder that is uploaded. No I/O."""
+"""The values of `--data` and `--results` that name a place in a store, or a mounted folder. No I/O."""
 
 from __future__ import annotations
 
@@ -34,6 +34,25 @@ def parse_place(value: str) -> DataSource:
         if not path.startswith("/") or len(path) == 1:
             raise InvalidArgument(f"{option}: write mount:/PATH, with an absolute path of the machine of the service")
         return DataSource("", mount=path)
+    return _parse_address(value, option)
+
+
+def parse_results(value: str) -> DataSource:
+    """
+    Return the container of the results that *value* names, by its name or its address.
+
+    :raises InvalidArgument: its scheme is none of a store, it has a folder, or a name in it cannot be one.
+    """
+    option = f"--results {value}"
+    if not is_place(value):
+        return DataSource(require_container_name(value, option))
+    found = DataSource("", mount=value) if value.startswith(MOUNT) else _parse_address(value, option)
+    if found.mount is not None or found.prefix:
+        raise InvalidArgument(f"{option}: results go to a container, without a folder: write s3://[CONNECTION@]BUCKET")
+    return found
+
+
+def _parse_address(value: str, option: str) -> DataSource:
     scheme, _, rest = value.partition("://")
     if scheme not in CONNECTIONS:
         raise InvalidArgument(f"{option}: is neither a folder of this machine nor one of {FORMS}")

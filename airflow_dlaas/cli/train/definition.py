@@ -58,7 +58,7 @@ def build_definition(
         document["watchdog"] = watchdog
     document |= options.recovery.document()
     if options.results is not None:
-        document["training_results"] = container("target", options.results, None)
+        document["training_results"] = container("target", options.results, options.results_connection)
     return TrainingDefinition.parse(document)
 
 

@@ -64,6 +64,8 @@ class TrainOptions:
     data_options: DataOptions = DataOptions()
     results: str | None = None
     """The container of the results; None for the first one of the data."""
+    results_store: str | None = None
+    """The name of the connection to the store of `results`; None for the one of `--connection`."""
     name: str | None = None
     execution: ExecutionOptions = field(default_factory=ExecutionOptions)
     recovery: RecoveryOptions = field(default_factory=RecoveryOptions)
@@ -78,7 +80,7 @@ class TrainOptions:
     def results_connection(self) -> str | None:
         """The name of the connection to the store of the results; None for the one of `--connection`."""
         if self.results is not None:
-            return None
+            return self.results_store
         return next((one.connection for one in self.data if one.mount is None), None)
 
     @property

@@ -11,7 +11,8 @@ from functools import partial
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME, DataManifest
-from airflow_dlaas.contract.data_report import LoadProgress
+from airflow_dlaas.contract.data_report import DataReport, LoadProgress
+from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.service.job_files import write_job_file
 from airflow_dlaas.service.job_reports import DataFile
 from airflow_dlaas.service.learner import command_env
@@ -42,6 +43,17 @@ def data_errors() -> Iterator[None]:
             raise StageError("C101", str(error)) from error
         except VersionNotHeld as error:
             raise StageError("C103", str(error)) from error
+
+
+def empty_source_lines(report: DataReport) -> list[str]:
+    """Return a line for each container that had no data: a prefix or a pattern with a typo selects none."""
+    return [
+        f"Container {one.name!r} has no data"
+        + (f" under {one.prefix + '/'!r}" if one.prefix else "")
+        + " that this source selects; its folder is empty"
+        for one in report.sources
+        if one.files == 0 and one.type is not StoreType.MOUNT
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,8 @@ class LoadStage:
                 logger=logger,
             )
             self._write_report(loaded)
+        for line in empty_source_lines(loaded.report):
+            self._write_line(line)
         return loaded
 
     def _open_fetcher(self, logger: logging.Logger) -> DataFetcher:

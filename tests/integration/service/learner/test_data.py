@@ -76,6 +76,14 @@ def test_sources_of_one_container_have_a_folder_each(job: Job):
     assert [one.folder for one in job.data().report.sources] == folders
 
 
+def test_source_without_data_is_named_in_the_log_of_the_training(job: Job):
+    put_all(job, "digits/a")
+    job.run(LIST_FILES, sources=[{"prefix": "digits"}, {"prefix": "digts"}])
+    log = job.stored()["learner-1/training-log.txt"].decode()
+    assert f"Loading the data: Container '{job.container}' has no data under 'digts/'" in log
+    assert log.count("has no data") == 1
+
+
 @pytest.mark.parametrize(("command", "state"), [("true", TrainingState.COMPLETED), ("false", TrainingState.ERROR)])
 def test_manifest_of_the_data_is_stored_with_the_results(job: Job, command: str, state: TrainingState):
     put_all(job, "a", "b/c", "training-abcdefghi/.dlaas-training", ".dlaas-versions/0.json")

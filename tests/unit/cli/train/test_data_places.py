@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.cli.train.data import DataPlan, plan_data, upload_data
-from airflow_dlaas.cli.train.data_places import is_place, parse_place
+from airflow_dlaas.cli.train.data_places import is_place, parse_place, parse_results
 from airflow_dlaas.cli.train.options import (
     CodeSource,
     DataOptions,
@@ -18,7 +18,7 @@ from airflow_dlaas.cli.train.options import (
     require_results_store,
 )
 from airflow_dlaas.cli.transfer_display import progress_display
-from airflow_dlaas.exceptions import ContainerNotFound, InvalidArgument, InvalidName
+from airflow_dlaas.exceptions import ContainerNotFound, DlaasError, InvalidArgument, InvalidName
 from tests.memory_store import MemoryStore
 
 LAKE = DataSource("lake", connection="aws_default")
@@ -96,3 +96,21 @@ def test_data_that_is_used_where_it_is_is_checked_and_not_uploaded() -> None:
     with pytest.raises(ContainerNotFound):
         plan_data({"aws_default": store}, LAKE, DataOptions())
     assert store.asked == []
+
+
+def test_results_may_have_a_store_of_their_own() -> None:
+    assert parse_results("models") == DataSource("models")
+    assert parse_results("s3://lake@models/") == DataSource("models", connection="lake")
+    assert parse_results("swift://models") == DataSource("models")
+    place = parse_results("gs://models")
+    elsewhere = replace(options(LAKE, results=place.container), results_store=place.connection)
+    assert (elsewhere.results_connection, elsewhere.connections) == (
+        "google_cloud_default",
+        ("google_cloud_default", "aws_default"),
+    )
+    for value in ("s3://models/here", "mount:/models"):
+        with pytest.raises(InvalidArgument, match=f"--results {value}: results go to a container"):
+            parse_results(value)
+    for value in ("a/b", "ftp://models"):
+        with pytest.raises(DlaasError, match=f"--results {value}: "):
+            parse_results(value)
