@@ -112,6 +112,7 @@ def test_second_training_takes_the_same_data_from_the_cache(customer: Customer, 
         store.put(lake.data, "train/1.bin", b"changed")
     training = train(customer, sources, lake)
     assert training.state is TrainingState.ERROR
+    assert training.status.error is not None
     (error,) = training.status.error.errors
     assert error.code == "C103"
     assert f"does not hold version {version} any more: '1.bin' has changed" in error.message
