@@ -69,7 +69,8 @@ class EntryFiller:
         :raises StoreError: an object cannot be fetched, or was replaced since it was listed.
         """
         try:
-            self._pool.add([partial(self._fill_or_postpone, one, name) for one, name in missing])
+            # Behind the files that need no download: what is left of the progress then is what is fetched.
+            self._pool.append([partial(self._fill_or_postpone, one, name) for one, name in missing])
             self._pool.run()
             self._fill_postponed()
         finally:

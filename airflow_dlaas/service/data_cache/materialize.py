@@ -141,6 +141,8 @@ class Materialization:
             )
         valid = [pair for pair in named if pair[1] in reservation.valid]
         to_fill = [pair for pair in named if pair[1] in reservation.to_fill]
+        for one in (planned for planned, name in named if name in reservation.damaged):
+            self._logger.warning("The copy of %s in the cache of data is damaged; it is fetched again", one.stored.name)
         self._log(valid, to_fill, len(named))
         with self._fetcher:
             batches = (valid[start : start + BATCH_SIZE] for start in range(0, len(valid), BATCH_SIZE))

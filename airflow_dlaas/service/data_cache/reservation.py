@@ -21,6 +21,8 @@ class Reservation:
     """They are in the cache."""
     to_fill: frozenset[str]
     """They have room in the cache; the others are loaded without it."""
+    damaged: frozenset[str] = frozenset()
+    """They were in the cache, and are removed from it."""
 
 
 def reserve(
@@ -44,11 +46,10 @@ def reserve(
         valid = {name for name, state in states.items() if state is EntryState.VALID}
         to_fill = {name for name, state in states.items() if state is EntryState.UNVERIFIED}
         missing = [name for name in sizes if name not in valid and name not in to_fill]
+        damaged = frozenset(name for name in missing if states[name] is EntryState.DAMAGED)
         if missing:
-            for name in missing:
-                if states[name] is EntryState.DAMAGED:
-                    logger.warning("The entry %s of the cache of data is damaged; it is fetched again", name)
-                    folder.remove(source, name)
+            for name in damaged:
+                folder.remove(source, name)
             mine = {(source, name): sizes[name] for name in (*valid, *to_fill)}
             in_use = {**entries_in_use(folder.users), **mine}
             remove_leftovers(folder)
@@ -60,7 +61,7 @@ def reserve(
         else:
             remove_ended(folder.users)
         use_file.add(source, {name: sizes[name] for name in (*valid, *to_fill)})
-    return Reservation(frozenset(valid), frozenset(to_fill))
+    return Reservation(frozenset(valid), frozenset(to_fill), damaged)
 
 
 def _evict(folder: CacheFolder, plan: RoomPlan, logger: logging.Logger) -> None:

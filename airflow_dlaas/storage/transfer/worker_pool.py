@@ -102,6 +102,12 @@ class WorkerPool:
             self._queue.extendleft(reversed(list(items)))
             self._condition.notify_all()
 
+    def append(self, items: Iterable[WorkItem]) -> None:
+        """Put *items* after all others in the queue, in their order."""
+        with self._condition:
+            self._queue.extend(items)
+            self._condition.notify_all()
+
     def run(self) -> None:
         """Run all work items; return when all are done, or raise the first failure when no thread works any more."""
         try:

@@ -14,6 +14,7 @@ from airflow_dlaas.exceptions import Corrupted, HostError, StoreError
 from airflow_dlaas.service.data_cache.cache import CacheOptions, CacheReport, LinkMode
 from airflow_dlaas.storage.object_store import Part, StoredObject
 from airflow_dlaas.storage.transfer.plan import planned_downloads
+from airflow_dlaas.storage.transfer.worker_pool import Progress
 from tests.memory_store import MemoryStore, md5
 from tests.unit.service.data_cache.conftest import ACCOUNT, SEGMENT_SIZE, CacheStage
 
@@ -177,7 +178,7 @@ def test_damaged_entry_is_fetched_again(stage: CacheStage, damage: str, caplog: 
         entry.symlink_to("/etc/passwd")
     assert stage.load(store, "second").fetched_files == 1
     assert stage.read("second") == {"one": b"hello"}
-    assert "damaged" in caplog.text
+    assert "The copy of one in the cache of data is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("is_intact", [True, False])
@@ -277,6 +278,18 @@ def test_progress_ends_with_the_totals(stage: CacheStage) -> None:
             cache.materialize(store, "c", planned, stage.job(job), options)
         last = seen[-1]
         assert (last.bytes_done, last.bytes_total, last.files_done, last.files_total) == (TOTAL, TOTAL, 4, 4)
+
+
+def test_progress_begins_with_what_is_in_the_cache(stage: CacheStage) -> None:
+    """So what is left of the progress has to be fetched, and its time can be estimated."""
+    seen: list[Progress] = []
+    stage.load(store_of({"z": b"hello"}), "first")
+    store = store_of({"a": b"1" * 100, "b": b"2" * 100, "z": b"hello"})
+    planned = planned_downloads(store.list_objects("c"))
+    with stage.open() as cache:
+        options = replace(OPTIONS, progress=seen.append, threads=1)
+        cache.materialize(store, "c", planned, stage.job("second"), options)
+    assert (seen[0].files_done, seen[0].bytes_done) == (1, 5)
 
 
 def test_full_disk_of_the_job_is_an_error_with_the_amounts(stage: CacheStage) -> None:
