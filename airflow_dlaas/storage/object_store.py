@@ -283,6 +283,8 @@ class ObjectStore(Protocol):
         """
         Download *part* of the content that *layout* describes. A retry resumes where the attempt before ended.
 
+        If *layout* has an empty ETag, only the MD5 of *part* identifies the content.
+
         :raises Corrupted: what was received had another MD5 at every attempt.
         :raises StoreError: the object was replaced after its layout was read.
         """

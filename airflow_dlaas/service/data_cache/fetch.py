@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from airflow_dlaas.exceptions import Corrupted, HostError
 from airflow_dlaas.service.data_cache.content import md5_of_range
 from airflow_dlaas.storage.atomic_write import atomic_write
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part, StoredObject
-from airflow_dlaas.storage.segments import is_large, split_ranges
+from airflow_dlaas.storage.segments import is_large, multipart_etag, split_ranges
 from airflow_dlaas.storage.transfer.object_fetcher import ObjectFetcher
 from airflow_dlaas.storage.transfer.plan import PlannedDownload
 from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker
@@ -154,7 +153,6 @@ def _require_multipart_etag(stored: StoredObject, layout: ObjectLayout, parts: S
     """
     if stored.multipart_etag is None or not layout.parts:
         return
-    joined = b"".join(bytes.fromhex(part.md5 or "") for part in parts)
-    etag = f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"
+    etag = multipart_etag(part.md5 or "" for part in parts)
     if stored.multipart_etag != etag:
         raise Corrupted(f"The content of {stored.name} has the ETag {etag}, and the store has {stored.multipart_etag}")

@@ -237,3 +237,16 @@ def test_a_batch_whose_requests_fail_is_repeated(scripted: ScriptedGcs) -> None:
     scripted.script = [batch(204)]
     with opened(scripted) as store, pytest.raises(StoreError, match="not one of Google Cloud Storage"):
         store.delete("b", ["x", "y"])
+
+
+def test_a_part_of_a_layout_without_an_etag_is_that_of_any_generation_with_its_md5(scripted: ScriptedGcs) -> None:
+    received = bytearray(3)
+
+    def write_at(start: int, chunk: bytes) -> None:
+        received[start : start + len(chunk)] = chunk
+
+    scripted.script = [(206, {"x-goog-generation": "8"}, b"abc")]
+    layout = ObjectLayout(3, "", md5(b"abc"))
+    with opened(scripted) as store:
+        store.get_part("b", "x", layout, Part(0, 3, layout.md5), write_at)
+    assert bytes(received) == b"abc"
