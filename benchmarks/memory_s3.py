@@ -19,10 +19,11 @@ DATE = "Tue, 01 Jul 2025 00:00:00 GMT"
 
 
 class MemoryS3:
-    """The buckets, as `(content, ETag)` by name, and the parts of uploads."""
+    """The buckets, as `(content, ETag)` by name; the sizes of the parts of objects; and the parts of uploads."""
 
     def __init__(self) -> None:
         self.buckets: dict[str, dict[str, tuple[bytes, str]]] = {}
+        self.part_sizes: dict[tuple[str, str], list[int]] = {}
         self.uploads: dict[str, dict[int, tuple[bytes, str]]] = {}
 
     def respond(
@@ -53,11 +54,29 @@ class MemoryS3:
                 digest = hashlib.md5(b"".join(bytes.fromhex(etag) for _, etag in parts), usedforsecurity=False)
                 etag = f"{digest.hexdigest()}-{len(parts)}"
                 objects[name] = b"".join(content for content, _ in parts), etag
+                self.part_sizes[bucket, name] = [len(content) for content, _ in parts]
                 keys = f'<Bucket>{bucket}</Bucket><Key>{name}</Key><ETag>"{etag}"</ETag>'
                 return "200 OK", {}, _xml("CompleteMultipartUploadResult", keys)
         if name not in objects:
             return "404 Not Found", {}, b"" if method == "HEAD" else _xml("Error", "<Code>NoSuchKey</Code>")
-        return _read(method, headers, *objects[name], part_number=query.get("partNumber"))
+        if "partNumber" in query:
+            return self._head_part(bucket, name, int(query["partNumber"]))
+        return _read(method, headers, *objects[name])
+
+    def _head_part(self, bucket: str, name: str, number: int) -> tuple[str, dict[str, str], bytes]:
+        content, etag = self.buckets[bucket][name]
+        sizes = self.part_sizes.get((bucket, name), [len(content)])
+        if number > len(sizes):
+            return "416 Range Not Satisfiable", {}, b""
+        start, size = sum(sizes[: number - 1]), sizes[number - 1]
+        known = {
+            "ETag": f'"{etag}"',
+            "Last-Modified": DATE,
+            "Content-Length": str(size),
+            "Content-Range": f"bytes {start}-{start + size - 1}/{len(content)}",
+            "x-amz-mp-parts-count": str(len(sizes)),
+        }
+        return "206 Partial Content", known, b""
 
     def _respond_for_bucket(self, method: str, bucket: str, query: dict[str, str]) -> tuple[str, dict[str, str], bytes]:
         if method != "GET":
@@ -91,12 +110,8 @@ def _decoded(body: bytes) -> bytes:
         start = end + 4 + size
 
 
-def _read(
-    method: str, headers: dict[str, str], content: bytes, etag: str, part_number: str | None
-) -> tuple[str, dict[str, str], bytes]:
+def _read(method: str, headers: dict[str, str], content: bytes, etag: str) -> tuple[str, dict[str, str], bytes]:
     known = {"ETag": f'"{etag}"', "Last-Modified": DATE, "Accept-Ranges": "bytes"}
-    if part_number:
-        return "400 Bad Request", {}, b""
     if method == "HEAD":
         return "200 OK", known | {"Content-Length": str(len(content))}, b""
     if "range" not in headers:

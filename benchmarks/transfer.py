@@ -4,14 +4,16 @@ Uploads to a Swift: airflow-dlaas, python-swiftclient's command, rclone and curl
     python benchmarks/transfer.py [--rounds 5] [--files 10000] [--megabytes 1024] [--only small,large,mnist,…]
 
 Every client is a process of its own, so its start counts; "dlaas, in a task" is the library in a process that runs
-already, as in an Airflow task. Rounds are interleaved: each runs all clients once, and medians are compared. Ratios are
-to curl in parallel, which verifies nothing: the lower bound. Needs curl, rclone and swift (from python-swiftclient).
+already, as in an Airflow task. The package is compiled first, as by an installation. Rounds are interleaved:
+each runs all clients once, and medians are compared. Ratios are to curl in parallel, which verifies nothing: the lower
+bound. Needs curl, rclone and swift (from python-swiftclient).
 The data and the Swift are in memory if /dev/shm exists, so that no disk is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import random
@@ -360,6 +362,7 @@ def main() -> None:
     missing = [name for name in ("curl", "rclone") if not shutil.which(name)]
     if missing:
         raise SystemExit(f"Not installed: {', '.join(missing)}")
+    compileall.compile_dir(Path(__file__).parents[1] / "airflow_dlaas", quiet=1)
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         folder = Path(name)
