@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import Corrupted, HostError
@@ -30,6 +32,32 @@ MAX_STEM_BYTES = 150
 _CONTENT_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
 
 
+class _ArrivingParts:
+    """
+    The MD5s of parts, computed from their bytes as they arrive, so that they need not be read again.
+
+    Each part arrives in order, by one thread at a time; a repeated one begins at its start again.
+    """
+
+    def __init__(self, starts: list[int]) -> None:
+        self._starts = starts
+        self._md5s: dict[int, tuple[int, Any]] = {}
+        """By the start of a part: the end of the bytes that have arrived, and their MD5."""
+
+    def update(self, offset: int, chunk: bytes) -> None:
+        """Hash *chunk*, which has arrived for *offset*."""
+        start = self._starts[bisect_right(self._starts, offset) - 1]
+        end, md5 = (start, hashlib.md5(usedforsecurity=False)) if offset == start else self._md5s.get(start, (-1, None))
+        if md5 is not None and end == offset:
+            md5.update(chunk)
+            self._md5s[start] = offset + len(chunk), md5
+
+    def find_md5(self, part: Part) -> str | None:
+        """Return the MD5 of *part*, in hex; None if not all of it has arrived."""
+        end, md5 = self._md5s.get(part.start, (-1, None))
+        return md5.hexdigest() if md5 is not None and end == part.start + part.size else None
+
+
 class PartFile:
     """
     The partial download of the object with *layout* to *target*, locked against other processes and threads.
@@ -43,6 +71,7 @@ class PartFile:
         self._target = target
         self._layout = layout
         self._parts = parts
+        self._arriving = _ArrivingParts([part.start for part in parts]) if self._has_etag_of_parts() else None
         self.path = target.with_name(f".{_file_stem(target)}.{_content_tag(layout)}.part")
         with _translate_errors(target):
             for other in find_part_files(target):
@@ -78,6 +107,8 @@ class PartFile:
 
     def write(self, offset: int, chunk: bytes) -> None:
         """Write *chunk* at *offset* of the content."""
+        if self._arriving is not None:
+            self._arriving.update(offset, chunk)
         with _translate_errors(self._target):
             remaining = memoryview(chunk)
             while remaining:
@@ -106,12 +137,25 @@ class PartFile:
 
     def _has_stored_content(self) -> bool:
         """Whether the content has the MD5 of the whole object, or the ETag that the MD5s of its parts make."""
-        layout, parts = self._layout, self._layout.parts
+        layout = self._layout
         if layout.md5:
             return md5_of(FileBody(str(self.path), 0, layout.size)) == layout.md5
-        if all(part.md5 for part in parts) or not is_multipart_etag(layout.etag, len(parts)):
+        if self._arriving is None:
             return True  # each part was compared when it arrived, or the store knows no checksum
-        return consists_of(layout, [md5_of(FileBody(str(self.path), part.start, part.size)) for part in parts])
+        return consists_of(layout, [self._md5_of(part, self._arriving) for part in layout.parts])
+
+    def _has_etag_of_parts(self) -> bool:
+        """Whether the MD5s of the parts are unknown, but the ETag is made of them."""
+        parts = self._layout.parts
+        return (
+            not self._layout.md5
+            and not all(part.md5 for part in parts)
+            and is_multipart_etag(self._layout.etag, len(parts))
+        )
+
+    def _md5_of(self, part: Part, arriving: _ArrivingParts) -> str:
+        # A part that an earlier attempt fetched is read.
+        return arriving.find_md5(part) or md5_of(FileBody(str(self.path), part.start, part.size))
 
     def delete(self) -> None:
         """Delete the file."""
