@@ -215,7 +215,7 @@ def train(
         code=CodeSource(source, tuple(exclude or ()), allow_nested, tuple(allow_secrets or ())),
         command=command,
         framework=framework or "",
-        data=() if here and not data and not container else _data_sources(data or [], container or []),
+        data=_data_sources(data or [], container or []),
         data_options=DataOptions(delete, allow_extra),
         results=results if results_place is None else results_place.container,
         results_store=None if results_place is None else results_place.connection,

@@ -121,8 +121,13 @@ def require_results_store(options: TrainOptions) -> None:
     """
     Require a container for the results.
 
-    :raises InvalidArgument: there is none: all data is in mounted folders.
+    :raises InvalidArgument: there is none: all data is in mounted folders, or there is no data.
     """
+    if options.results is None and not options.data:
+        raise InvalidArgument(
+            "--data: a training needs data: add --data FOLDER, or --container NAME for data in the store; for a "
+            "training without data add --results NAME"
+        )
     if options.results is None and all(one.mount is not None for one in options.data):
         raise InvalidArgument("--results: name the container of the results: all data is in mounted folders")
 
@@ -136,12 +141,8 @@ def pair_data(
     Further containers are used as they are; a further path goes to a container of its own name.
 
     :param places: the values of ``--data`` that name data where it is.
-    :raises InvalidArgument: there is no data, a container has no valid name, or two paths have the same container.
+    :raises InvalidArgument: a container has no valid name, or two paths have the same container.
     """
-    if not paths and not containers and not places:
-        raise InvalidArgument(
-            "--data: a training needs data: add --data FOLDER, or --container NAME for data in the store"
-        )
     sources = []
     for number in range(max(len(paths), len(containers))):
         path = paths[number] if number < len(paths) else None

@@ -18,7 +18,6 @@ from airflow_dlaas.exceptions import (
     StoreError,
     StoreNotAllowed,
     StoreRedirected,
-    StoreRefused,
     StoreUnreachable,
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
@@ -142,16 +141,10 @@ def _container_error(check: _ContainerCheck, error: StoreError) -> ErrorItem:
         case InvalidName():
             field = check.container_field
             message = f"{field}: {error}"
-        case StoreRefused():
-            field = check.connection_field
-            message = f"{field}: the object store refuses these credentials for container {check.container!r}"
-        case StoreUnreachable():
-            field = f"{check.connection_field}.{check.connection.url_key}"
-            message = f"{field}: {check.connection.url} did not answer"
-        case StoreRedirected() | StoreNotAllowed():
+        case StoreUnreachable() | StoreRedirected() | StoreNotAllowed():
             field = f"{check.connection_field}.{check.connection.url_key}"
             message = f"{field}: {error}"
-        case _:
+        case _:  # the error of a store names what to check: a key, an expired token, the clock
             field = check.connection_field
-            message = f"{field}: container {check.container!r} cannot be used"
+            message = f"{field}: {error}"
     return field_error(field, message, "C103")

@@ -60,7 +60,11 @@ def _mount_errors(deps: ApiDeps, source: MountRef, field: str) -> Iterator[Error
         )
         return
     if not source.is_read_only and not root.writable:
-        yield refused("read_only", f"false is not allowed below {root.path}; this site allows {allowed}")
+        yield refused(
+            "read_only",
+            f"false is not allowed below {root.path}: the command may only read there. Leave it out; the operator of "
+            f"the service can change that in {MOUNTS_SETTING}",
+        )
     if _stat_problem(root.path) is None:  # else the file system is on the machines of the jobs only
         if (problem := _stat_problem(Path(source.path))) is not None:
             yield refused("path", f"{source.path} cannot be used on the machine of the service: {problem}")

@@ -78,6 +78,9 @@ def test_results_are_in_the_store_of_the_first_container() -> None:
     require_results_store(options(MOUNTED, results="models"))
     with pytest.raises(InvalidArgument, match="--results: name the container"):
         require_results_store(options(MOUNTED))
+    require_results_store(options(results="models"))
+    with pytest.raises(InvalidArgument, match="--data: a training needs data"):
+        require_results_store(options())
 
 
 def test_places_come_after_folders_and_containers() -> None:

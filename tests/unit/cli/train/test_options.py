@@ -20,13 +20,13 @@ def test_data_goes_to_a_container_of_its_name_unless_one_is_given(tmp_path: Path
     assert pair_data([digits], []) == (DataSource("digits", digits),)
     assert pair_data([digits, letters], ["mine"]) == (DataSource("mine", digits), DataSource("letters", letters))
     assert pair_data([digits], ["mine", "shared"]) == (DataSource("mine", digits), DataSource("shared"))
+    assert pair_data([], []) == ()
     assert pair_data([], ["shared"]) == (DataSource("shared"),)
 
 
 @pytest.mark.parametrize(
     ("paths", "containers", "message"),
     [
-        ([], [], "--data: a training needs data"),
         (["a/digits", "b/digits"], [], "'digits' would be used twice"),
         ([], ["a/b"], "--container: 'a/b' is not the name of a container"),
         (["digits"], [""], "--container: '' is not the name of a container"),

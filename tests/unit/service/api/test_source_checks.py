@@ -76,7 +76,7 @@ def test_folder_below_an_allowed_root_is_accepted(allowing, roots: Path, source:
         ("{roots}/sets-of-others", {}, "path", "is not below a folder that this site allows"),
         ("{roots}/sets/none", {}, "path", "cannot be used on the machine of the service: No such file or directory"),
         ("{roots}/sets/link", {}, "path", "is a link that leads out of the folders that this site allows"),
-        ("{roots}/sets/imagenet", {"read_only": False}, "read_only", "false is not allowed below {roots}/sets; "),
+        ("{roots}/sets/imagenet", {"read_only": False}, "read_only", "false is not allowed below {roots}/sets: the "),
         ("/of-the-cluster/x", {"read_only": False}, "read_only", "false is not allowed below /of-the-cluster"),
     ],
 )

@@ -204,8 +204,8 @@ def test_url_with_an_ambiguous_host_is_refused(service, url: str) -> None:
 def test_all_unusable_containers_are_named_with_c103(service) -> None:
     service.stores.refusals = {
         "tf_training_data_container": ContainerNotFound("no"),
-        "b": StoreRefused("no"),
-        "r": StoreUnreachable("no"),
+        "b": StoreRefused("the token has expired"),
+        "r": StoreUnreachable("no answer from b"),
     }
     definition = service.definition(training_results=RESULTS)
     definition["training_data"].append(OTHER_PLACE)
@@ -216,7 +216,9 @@ def test_all_unusable_containers_are_named_with_c103(service) -> None:
         ("C103", "training_data[1].connection"),
         ("C103", "training_results.connection.auth_url"),
     ]
-    assert "did not answer" in reply.json()["errors"][2]["message"]
+    refused, unreachable = (one["message"] for one in reply.json()["errors"][1:])
+    assert refused == "training_data[1].connection: the token has expired"
+    assert unreachable == "training_results.connection.auth_url: no answer from b"
     assert STORE_PASSWORD not in reply.text
     assert service.client.get("/v3/models").json() == {"resources": []}
 
