@@ -94,7 +94,7 @@ def list_(cache: CacheOption = None, as_json: JsonOption = False, home: HomeOpti
                 str(one.files),
                 format_bytes(one.bytes),
                 format_time(one.used_at),
-                f"{one.trainings} trainings" if one.trainings else "-",
+                f"{one.trainings} training{'s' if one.trainings > 1 else ''}" if one.trainings else "-",
                 one.account_url,
             )
             for one in found

@@ -118,7 +118,7 @@ def test_dry_run_and_bad_input_change_nothing(desk: Desk, customer: Customer) ->
     assert '"userId"' in done.stdout
     assert customer.store["password"] not in done.stdout + done.stderr
     for options, message in (
-        (["--size", "large", "--results", "a/b"], "training_results.target.container"),
+        (["--size", "large", "--results", "a/b"], "--results a/b: 'a/b' is not the name of a container"),
         (["--command", " "], "model_definition.execution.command"),
         (["--framework", "tensorflow:9"], "has no tensorflow 9; it has"),
         (["--container", desk.container, "--container", "no-such-container"], "no container 'no-such-container'"),
