@@ -32,6 +32,11 @@ class DataContainerRef(ContainerRef):
     version: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
     """The version of the data (`contract.data_manifest`): exactly these objects are loaded, with this content."""
 
+    @property
+    def is_selection(self) -> bool:
+        """Whether it names a part of the container, by its prefix or by patterns."""
+        return bool(self.prefix or self.include or self.exclude)
+
     @field_validator("prefix")
     @classmethod
     def _require_valid_prefix(cls, value: str | None) -> str | None:

@@ -12,7 +12,8 @@ from functools import partial
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.data_manifest import MANIFEST_BASENAME, DataManifest
 from airflow_dlaas.contract.data_report import DataReport, LoadProgress
-from airflow_dlaas.contract.stores import StoreType
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.stores import DataContainerRef
 from airflow_dlaas.service.job_files import write_job_file
 from airflow_dlaas.service.job_reports import DataFile
 from airflow_dlaas.service.learner import command_env
@@ -45,14 +46,18 @@ def data_errors() -> Iterator[None]:
             raise StageError("C103", str(error)) from error
 
 
-def empty_source_lines(report: DataReport) -> list[str]:
-    """Return a line for each container that had no data: a prefix or a pattern with a typo selects none."""
+def empty_source_lines(definition: TrainingDefinition, report: DataReport) -> list[str]:
+    """
+    Return a line for each source whose prefix or patterns select no data: they may have a typo.
+
+    A whole container without data needs none: it may be there for the results only.
+    """
     return [
         f"Container {one.name!r} has no data"
         + (f" under {one.prefix + '/'!r}" if one.prefix else "")
         + " that this source selects; its folder is empty"
-        for one in report.sources
-        if one.files == 0 and one.type is not StoreType.MOUNT
+        for source, one in zip((one.source for one in definition.training_data), report.sources, strict=False)
+        if one.files == 0 and isinstance(source, DataContainerRef) and source.is_selection
     ]
 
 
@@ -98,7 +103,7 @@ class LoadStage:
                 logger=logger,
             )
             self._write_report(loaded)
-        for line in empty_source_lines(loaded.report):
+        for line in empty_source_lines(context.definition, loaded.report):
             self._write_line(line)
         return loaded
 
