@@ -29,6 +29,7 @@ from airflow_dlaas.service.regular_file import open_regular_file
 JOB_FILES = (
     *("spec.json", "run.json", "phase.json", "usage.json", "usage.jsonl", "boards.json"),
     *("resources.json", "stalls.json", "requirements.lock", "checkpoints.json"),
+    *("data.json", "training-data.json"),
     *("log", "metrics.jsonl", "exit-if-lost.json", "exit.json"),
 )
 """The files of a job that pages and console show after its end. Without secrets.json, code, data and results."""

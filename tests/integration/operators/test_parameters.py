@@ -144,7 +144,8 @@ def test_connection_of_another_type_gets_no_request(
         )
     step.render_template_fields({"value": "wrong"})
     kind = parameter.removesuffix("_conn_id").replace("store", "swift")
-    expected_type = "(dlaas|swift)" if name == "FetchModelOperator" else kind
+    has_two = name in {"FetchModelOperator", "PruneResultsOperator"}
+    expected_type = "(dlaas|swift)" if has_two else kind
     with pytest.raises(
         NotConfigured, match=f"'wrong' is of type 'http', but must be of type '{expected_type}'"
     ) as refused:

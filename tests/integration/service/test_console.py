@@ -75,8 +75,8 @@ CASES: list[tuple[str, dict[str, str], ExitCode, str]] = [
     ("upload {missing}* pets --home {none}", {}, ExitCode.FAILED, "{missing}* matches no file"),
     ("upload {source} pets --threads 0", {}, ExitCode.WRONG_USAGE, "--threads"),
     # the object store
-    ("upload {source} pets --connection foo", {}, ExitCode.NOT_CONFIGURED, "no connection 'foo' of type swift in"),
-    ("download pets {there} --connection foo", {}, ExitCode.NOT_CONFIGURED, "it has swift_default"),
+    ("upload {source} pets --connection foo", {}, ExitCode.NOT_CONFIGURED, "no connection 'foo' to an object store in"),
+    ("download pets {there} --connection foo", {}, ExitCode.NOT_CONFIGURED, "it has dlaas_s3, swift_default"),
     ("upload {source} pets --home {none}", {}, ExitCode.NOT_CONFIGURED, "no service has been started there"),
     ("upload {source} pets --home {none}", {"ST_AUTH": "{swift}"}, ExitCode.NOT_CONFIGURED, "ST_USER and ST_KEY must"),
     (

@@ -189,6 +189,7 @@ FILES = (
     "usage.jsonl",
     "resources.json",
     "boards.json",
+    "data.json",
     "log",
     "metrics.jsonl",
 )
