@@ -45,7 +45,7 @@ def test_metrics_are_plotted_and_results_fetched_and_deleted(
     assert service.console("fetch", training_id, str(model), "--overwrite").returncode == 0
     assert (model / "weights.txt").read_text() == "weights\n"
     assert service.console("fetch", training_id, str(tmp_path / "all"), "--all").returncode == 0
-    assert {one.name for one in (tmp_path / "all").iterdir()} == {"model", "learner-1"}
+    assert {one.name for one in (tmp_path / "all").iterdir()} == {"model", "learner-1", "training-data.json"}
 
     running_id = customer.submit(GATE)
     refused = service.console("delete", training_id)
