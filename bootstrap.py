@@ -63,6 +63,7 @@ PROVIDER = (
     "packaging",
     "parameters",
     "plugin",
+    "pruning",
     "sensors",
     "storage",
     "task_runs",

@@ -66,6 +66,7 @@ def _complete_schema(document: dict[str, Any]) -> dict[str, Any]:
     schemas.update(
         models_json_schema([(ErrorReport, "serialization")], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}")[1]["$defs"]
     )
+    _accept_several_matches(schemas)
     for model in get_args(StoreConnection):
         for field in schemas[model.__name__]["properties"].values():
             for one in (field, *field.get("anyOf", ())):
@@ -91,3 +92,20 @@ def _security_scheme(path: str, method: str) -> str | None:
     if path.endswith("/identity/token"):
         return "password" if method == "get" else None
     return "token" if path.startswith("/v3/") else None
+
+
+def _accept_several_matches(schema: Any) -> None:
+    """
+    Replace each ``oneOf`` in *schema* by ``anyOf``.
+
+    The type of a container decides which kind of connection belongs to it, and the keys of one kind may also be those
+    of another: a schema with ``oneOf`` would refuse them.
+    """
+    if isinstance(schema, dict):
+        if "oneOf" in schema:
+            schema["anyOf"] = schema.pop("oneOf")
+        for one in schema.values():
+            _accept_several_matches(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            _accept_several_matches(one)
