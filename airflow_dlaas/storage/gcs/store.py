@@ -21,6 +21,7 @@ from airflow_dlaas.storage.gcs.object_upload import ObjectUpload
 from airflow_dlaas.storage.gcs.part_names import require_part_names
 from airflow_dlaas.storage.gcs.parts_upload import GcsPartsUpload
 from airflow_dlaas.storage.gcs.responses import md5_from_base64
+from airflow_dlaas.storage.http.content_download import PartContent
 from airflow_dlaas.storage.http.http_options import HttpOptions
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, PartsUpload, RunAll, WriteAt
 
@@ -136,7 +137,8 @@ class GcsStore(GcsAccount):
         on_progress: BytesCallback | None = None,
     ) -> None:
         require_valid_name(container, name)
-        download = PartDownload(self.session, container, name, layout, part, write_at, on_progress)
+        content = PartContent(f"{container}/{name}", layout, part, write_at, on_progress)
+        download = PartDownload(self.session, container, name, content)
         what = f"Downloading {part.size} bytes from {part.start} on of {container}/{name}"
         self.session.run(download.fetch, container, name, what=what)
 

@@ -73,10 +73,14 @@ class PartContent:
         """Whether all bytes were received."""
         return self._received >= self.part.size
 
+    def range_headers(self) -> dict[str, str]:
+        """Return the headers that request the rest of the part, whatever content the object has."""
+        part = self.part
+        return {"Range": f"bytes={part.start + self._received}-{part.start + part.size - 1}"}
+
     def request_headers(self) -> dict[str, str]:
         """Return the headers that request the rest of the part, of the content that the layout describes."""
-        part = self.part
-        headers = {"Range": f"bytes={part.start + self._received}-{part.start + part.size - 1}"}
+        headers = self.range_headers()
         if self.layout.etag:
             headers["If-Match"] = '"{}"'.format(self.layout.etag.strip('"'))
         return headers
